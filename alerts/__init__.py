@@ -1,0 +1,1 @@
+"""Judge and respond: pure where it can be."""

@@ -1,0 +1,1 @@
+"""Grafana dashboards as code, and the generated JSON that users import."""

@@ -1,0 +1,27 @@
+"""The command line: one file a command group, thin; heavy modules are imported inside the commands."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+app = typer.Typer(
+    name="monitor",
+    help="Probe services, judge what is seen, page once, and track the response.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=True,
+)
+
+
+def main() -> None:
+    """The `monitor` command. A UserError ends it with its text and exit code, never with a traceback."""
+    from monitor.errors import UserError
+
+    try:
+        app()
+    except UserError as error:
+        for problem in error.problems:
+            sys.stderr.write(f"{problem}\n")
+        raise SystemExit(error.exit_code) from None

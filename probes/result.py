@@ -1,0 +1,121 @@
+"""The one thing that leaves this room: what a probe saw, frozen and typed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Phase(StrEnum):
+    """A part of a probe's time, named as blackbox_exporter names it."""
+
+    RESOLVE = "resolve"
+    CONNECT = "connect"
+    TLS = "tls"
+    PROCESSING = "processing"
+    TRANSFER = "transfer"
+    REQUEST = "request"  # dns only: question sent to answer read
+
+
+class FailureReason(StrEnum):
+    """Why a probe failed. A small fixed set, so that it can be a metric label."""
+
+    TIMEOUT = "timeout"
+    REFUSED = "refused"
+    RESET = "reset"
+    UNREACHABLE = "unreachable"
+    DNS = "dns"
+    TLS = "tls"
+    CERTIFICATE = "certificate"
+    PROTOCOL = "protocol"
+    STATUS = "status"
+    HEADER = "header"
+    BODY = "body"
+    JSON = "json"
+    TOO_LARGE = "too_large"
+    REDIRECT = "redirect"
+    INTERNAL = "internal"  # our own fault; never the service's
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a probe failed: a bounded reason for machines, a sentence for people (at most 500 characters)."""
+
+    reason: FailureReason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsSession:
+    """What one TLS handshake showed. `not_after` is the earliest expiry in the chain that was sent."""
+
+    version: str  # "TLS 1.3", as blackbox_exporter spells it
+    cipher: str
+    not_after: datetime
+    leaf_sha256: str  # hex fingerprint of the leaf certificate
+    verified: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpFacts:
+    """What one HTTP exchange showed. `body_bytes` counts what was read, at most the target's limit."""
+
+    status_code: int
+    version: str  # "1.1"
+    redirects: int
+    body_bytes: int
+    content_length: int  # -1 when the header is absent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DnsFacts:
+    """What one DNS exchange showed."""
+
+    rcode: str
+    answers: int
+    authority: int
+    additional: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GradeFacts:
+    """What one TLS scan was rated: letters as SSL Labs spells them, scores 0 to 100."""
+
+    letter: str
+    letter_trust_ignored: str
+    protocol_score: int
+    key_exchange_score: int
+    cipher_score: int
+    total_score: int
+    findings: tuple[tuple[str, str], ...]  # (rule id, summary), worst first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeResult:
+    """One probe of one target from one region.
+
+    `started_at` is the wall clock (aware UTC), for people and for the store. `monotonic_seconds` is when the
+    result was complete on the host's monotonic clock, shared by all processes of one host: rules measure
+    windows with it, so a step of the wall clock neither opens nor closes anything.
+    `phases` holds only the phases that were reached, in order; they need not sum to `duration_seconds`.
+    """
+
+    target: str
+    region: str
+    kind: str  # a key of probes.PROBES: "http", "tcp", "dns", "tls_grade"
+    started_at: datetime
+    monotonic_seconds: float
+    duration_seconds: float
+    phases: tuple[tuple[Phase, float], ...] = ()
+    failure: Failure | None = None
+    late_seconds: float = 0.0  # how much after its due time the schedule started it
+    address: str | None = None  # the IP address that was probed
+    tls: TlsSession | None = None
+    http: HttpFacts | None = None
+    dns: DnsFacts | None = None
+    grade: GradeFacts | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.failure is None
