@@ -1,0 +1,1 @@
+"""`monitor demo`: the whole loop on this machine, with no account and nothing outside it."""
