@@ -36,6 +36,11 @@ class PageEvent:
     client: str = "monitor"
     client_url: str | None = None
 
+    def __post_init__(self) -> None:
+        """Raises ValueError: without a dedup key each retry would be another page."""
+        if not self.dedup_key or not self.route:
+            raise ValueError("a page event needs a dedup key and a route")
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
@@ -45,12 +50,16 @@ class Receipt:
 
 
 class PagerRetry(Exception):
-    """The pager did not take the event now; send it again, not before `after_seconds` if that is given."""
+    """The pager did not take the event now; send it again, not before `after_seconds` if that is given.
 
-    def __init__(self, reason: str, after_seconds: float | None = None) -> None:
+    `misconfigured`: it will hardly be taken until a person changes something (an address, a key, a certificate).
+    """
+
+    def __init__(self, reason: str, after_seconds: float | None = None, *, misconfigured: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.after_seconds = after_seconds
+        self.misconfigured = misconfigured
 
 
 class PagerRefused(Exception):

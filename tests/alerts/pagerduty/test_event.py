@@ -12,8 +12,8 @@ text = st.text(max_size=20)
 events = st.builds(
     PageEvent,
     action=st.sampled_from(PageAction),
-    route=text,
-    dedup_key=text,
+    route=st.text(min_size=1, max_size=20),
+    dedup_key=st.text(min_size=1, max_size=300),
     summary=text,
     source=text,
     severity=st.sampled_from(["critical", "error", "warning", "info"]),
@@ -42,6 +42,12 @@ def test_the_time_stays_aware() -> None:
 def test_a_row_of_a_newer_version_is_still_sent() -> None:
     row = {"action": "resolve", "route": "default", "dedup_key": "k", "images": ["new"]}
     assert event_from_json(row) == PageEvent(action=PageAction.RESOLVE, route="default", dedup_key="k")
+
+
+@pytest.mark.parametrize(("route", "key"), [("", "k"), ("r", "")])
+def test_an_event_without_key_or_route_is_never_made(route: str, key: str) -> None:
+    with pytest.raises(ValueError, match="needs a dedup key and a route"):
+        PageEvent(action=PageAction.TRIGGER, route=route, dedup_key=key)
 
 
 @pytest.mark.parametrize("row", [{}, {"action": "page", "route": "r", "dedup_key": "k"}, {"action": "trigger"}])
