@@ -1,13 +1,20 @@
-"""The incident as a pure state machine: (incident, event, time) -> (incident, timeline entries, pages)."""
+"""What an incident is, what can happen to it, and under which keys pagers know it; `lifecycle.py` is what comes of it.
+
+An incident has at most one alert open at a pager. A ticket's alert goes to the target's ticket route under a dedup
+key of its own; when the ticket grows to a page that alert is resolved there and the page is triggered on the page
+route under the incident's dedup key. PagerDuty drops whatever comes through another routing key than the trigger's
+did, so `route` always is the one that the open alert went to, whatever the settings say by then.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from alerts.verdict import Level
-from probes.target import Severity
+from alerts.verdict import Level, Signal
+from probes.target import Severity, Target
 
 
 class IncidentState(StrEnum):
@@ -85,7 +92,7 @@ class Incident:
     level: Level
     severity: Severity
     title: str
-    route: str | None  # None: nobody was told through a pager
+    route: str | None  # where the alert of the present level was sent; None: nobody was told through a pager
     opened_at: datetime
     acknowledged_at: datetime | None = None
     acknowledged_by: str | None = None
@@ -95,3 +102,87 @@ class Incident:
     evidence: tuple[tuple[str, str], ...] = ()
     runbook: RunbookPin | None = None
     steps: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """What one pager is to be told about one alert."""
+
+    action: PageAction
+    route: str
+    dedup_key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """What became of the incident, what its timeline gains, and what pagers are to be told, in order."""
+
+    incident: Incident
+    entries: tuple[TimelineEntry, ...]
+    pages: tuple[Page, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SignalReceived:
+    """Rules changed their minds. `at_seconds` is the monotonic clock's reading at the time of the event."""
+
+    signal: Signal
+    target: Target
+    at_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    actor: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    actor: str
+    source: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepChanged:
+    """`note` is evidence, or the reason, which `failed` and `skipped` must have."""
+
+    actor: str
+    source: str
+    step_id: str
+    state: StepState
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedByHand:
+    actor: str
+    source: str
+    reason: str | None = None
+
+
+Event = SignalReceived | Acknowledged | Noted | StepChanged | ResolvedByHand
+
+
+class InvalidTransition(Exception):
+    """The incident is in a state in which this cannot be done; the text says which, since when and by whom."""
+
+
+class UnknownStep(InvalidTransition):
+    """The incident's runbook has no such step; the text names those that it has."""
+
+
+def dedup_key(region: str, target: str, episode: int) -> str:
+    """The key of an episode's page: made once, when the incident is opened, and stored. At most 110 characters."""
+    place = region if len(region) <= 64 else f"{region[:47]}-{_digest(region)}"
+    return f"monitor:{place}:{_digest(target)}:{episode}"
+
+
+def alert_key(incident: Incident) -> str:
+    """The dedup key of the alert of the incident's present level."""
+    return incident.dedup_key if incident.level is Level.PAGE else f"{incident.dedup_key}:ticket"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -9,7 +9,7 @@ from pathlib import Path
 FLOOR_PERCENT = 95.0
 CORES = {
     "rules": ("alerts/rules/", "alerts/correlate.py"),
-    "incident": ("alerts/incident.py",),
+    "incident": ("alerts/incident.py", "alerts/lifecycle.py"),
     "grade": ("probes/tls/grade.py",),
 }
 
