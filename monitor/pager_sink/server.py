@@ -1,0 +1,110 @@
+"""The sink as a running server: inside another program (tests, the demo) or as the command `monitor pager sink`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import uvicorn
+
+from monitor.errors import UserError
+from monitor.pager_sink.app import sink_app
+from monitor.pager_sink.ledger import Alert, Entry, Ledger
+
+
+class PagerSink:
+    """A running sink: where it listens, and what it has got so far."""
+
+    def __init__(self, url: str, ledger: Ledger) -> None:
+        self.url = url
+        self.ledger = ledger
+
+    @property
+    def alerts(self) -> list[Alert]:
+        return list(self.ledger.alerts)
+
+    @property
+    def entries(self) -> list[Entry]:
+        return list(self.ledger.entries)
+
+
+class _Server(uvicorn.Server):
+    """Signals stay with the program around it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@contextlib.asynccontextmanager
+async def running_sink(
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    file: Path | None = None,
+    on_entry: Callable[[Entry], None] | None = None,
+) -> AsyncIterator[PagerSink]:
+    """A sink that listens already; port 0 takes a free one. With `file`, each event is appended to it as a line.
+
+    Raises UserError when the address cannot be bound or the file cannot be written.
+    """
+    listener = _listen(host, port)
+    with listener, contextlib.ExitStack() as stack:
+        listeners = [on_entry] if on_entry else []
+        if file is not None:
+            listeners.append(_writer(file, stack))
+
+        def tell(entry: Entry) -> None:
+            for listen in listeners:
+                listen(entry)
+
+        ledger = Ledger()
+        server = _Server(
+            uvicorn.Config(
+                sink_app(ledger, tell),
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                ws="none",
+                server_header=False,
+                timeout_graceful_shutdown=1,
+            )
+        )
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            bound_host, bound_port = listener.getsockname()[:2]
+            shown = f"[{bound_host}]" if ":" in bound_host else bound_host
+            yield PagerSink(f"http://{shown}:{bound_port}", ledger)
+        finally:
+            server.should_exit = True
+            await serving
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        why = error.strerror or error
+        raise UserError(f"--listen: {host}:{port} cannot be used: {why}; name a free port, or 0 for any") from None
+
+
+def _writer(path: Path, stack: contextlib.ExitStack) -> Callable[[Entry], None]:
+    try:
+        number = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise UserError(
+            f"--file: {path} cannot be written: {error.strerror}; name a file in a folder of yours"
+        ) from None
+    file = stack.enter_context(os.fdopen(number, "a", encoding="utf-8"))
+
+    def write(entry: Entry) -> None:
+        file.write(json.dumps(entry.as_json()) + "\n")
+        file.flush()
+
+    return write
