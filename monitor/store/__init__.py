@@ -1,0 +1,22 @@
+"""The store: SQLite by default, PostgreSQL by URL, behind one set of methods."""
+
+from __future__ import annotations
+
+from monitor.store.address import sqlite_url
+from monitor.store.errors import StoreUnavailable
+from monitor.store.incidents import AuditRow
+from monitor.store.open import open_store
+from monitor.store.outbox import OutboxRow, OutboxStats
+from monitor.store.store import Store
+from monitor.store.write import WriteTx
+
+__all__ = [
+    "AuditRow",
+    "OutboxRow",
+    "OutboxStats",
+    "Store",
+    "StoreUnavailable",
+    "WriteTx",
+    "open_store",
+    "sqlite_url",
+]

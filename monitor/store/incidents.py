@@ -1,0 +1,78 @@
+"""Reading incidents, their timelines, their runbooks, and the audit trail."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from alerts.incident import Incident, IncidentState, Step, TimelineEntry
+from monitor.store import codec
+from monitor.store.database import Database
+from monitor.store.tables import audit, incidents, runbooks, steps, timeline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRow:
+    id: int
+    at: datetime
+    actor: str
+    source: str
+    action: str
+    subject: str
+    details: dict[str, str]
+
+
+async def load_incidents(
+    connection: AsyncConnection, *where: sa.ColumnElement[bool], limit: int | None = None
+) -> list[Incident]:
+    """Newest first, each with its steps in the runbook's order."""
+    query = sa.select(incidents).where(*where).order_by(incidents.c.id.desc()).limit(limit)
+    rows = (await connection.execute(query)).mappings().all()
+    of_incident: dict[int, list[Step]] = defaultdict(list)
+    if rows:
+        wanted = steps.c.incident_id.in_([row["id"] for row in rows])
+        query = sa.select(steps).where(wanted).order_by(steps.c.incident_id, steps.c.position)
+        for row in (await connection.execute(query)).mappings():
+            of_incident[row["incident_id"]].append(codec.step_of(row))
+    return [codec.incident_of(row, of_incident[row["id"]]) for row in rows]
+
+
+class IncidentReads(Database):
+    async def incident(self, incident_id: int) -> Incident | None:
+        async with self._read() as connection:
+            found = await load_incidents(connection, incidents.c.id == incident_id)
+        return found[0] if found else None
+
+    async def incidents(
+        self, *, open_only: bool = False, target: str | None = None, limit: int = 100
+    ) -> list[Incident]:
+        """Newest first."""
+        where: list[Any] = []
+        if open_only:
+            where.append(incidents.c.state != IncidentState.RESOLVED.value)
+        if target is not None:
+            where.append(incidents.c.target == target)
+        async with self._read() as connection:
+            return await load_incidents(connection, *where, limit=limit)
+
+    async def timeline(self, incident_id: int) -> list[TimelineEntry]:
+        """Oldest first."""
+        query = sa.select(timeline).where(timeline.c.incident_id == incident_id).order_by(timeline.c.id)
+        async with self._read() as connection:
+            return [codec.entry_of(row) for row in (await connection.execute(query)).mappings()]
+
+    async def runbook_text(self, sha256: str) -> str | None:
+        async with self._read() as connection:
+            text: str | None = await connection.scalar(sa.select(runbooks.c.text).where(runbooks.c.sha256 == sha256))
+        return text
+
+    async def audit_rows(self, limit: int = 100) -> list[AuditRow]:
+        """Newest first."""
+        query = sa.select(audit).order_by(audit.c.id.desc()).limit(limit)
+        async with self._read() as connection:
+            return [AuditRow(**row) for row in (await connection.execute(query)).mappings()]

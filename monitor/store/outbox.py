@@ -1,0 +1,137 @@
+"""The outbox: events for pagers, each key's in order, one at a time, leased to a sender and never forgotten."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from alerts.pagerduty.event import PageEvent
+from monitor.store import codec
+from monitor.store.database import Database
+from monitor.store.tables import incidents, outbox
+
+# Times here are wall-clock times, because they must hold over restarts. A row that was touched later than now shows
+# that the clock was set back, and is due at once; hosts that share a store may differ by this much.
+CLOCK_TOLERANCE = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxRow:
+    """`attempts` counts the times it was leased, this one included. `state` is pending, sent or parked."""
+
+    id: int
+    incident_id: int
+    event: PageEvent
+    attempts: int
+    created_at: datetime
+    state: str
+    due_at: datetime
+    finished_at: datetime | None
+    note: str | None  # the pager's receipt, or why the last attempt failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxStats:
+    pending: int
+    parked: int
+    oldest_pending_seconds: float  # 0 when nothing is pending
+
+
+def _row(row: sa.RowMapping) -> OutboxRow:
+    plain = {name: row[name] for name in OutboxRow.__slots__ if name != "event"}
+    return OutboxRow(event=codec.event_of(row["event"]), **plain)
+
+
+def _leasable(now: datetime, region: str | None) -> list[sa.ColumnElement[bool]]:
+    """Only the oldest unfinished row of a key, if it is due and nobody is at it: so the order of a key is kept."""
+    older = outbox.alias("older")
+    is_oldest = ~sa.exists().where(
+        older.c.dedup_key == outbox.c.dedup_key, older.c.state == "pending", older.c.id < outbox.c.id
+    )
+    clock_was_set_back = outbox.c.touched_at > now + CLOCK_TOLERANCE
+    waited = sa.and_(outbox.c.due_at <= now, sa.or_(outbox.c.lease_owner.is_(None), outbox.c.lease_until <= now))
+    where = [outbox.c.state == "pending", is_oldest, sa.or_(waited, clock_was_set_back)]
+    if region is not None:
+        of_region = sa.select(incidents.c.id).where(incidents.c.region == region)
+        where.append(outbox.c.incident_id.in_(of_region))
+    return where
+
+
+class Outbox(Database):
+    async def lease(
+        self, owner: str, now: datetime, lease_seconds: float, limit: int = 10, *, region: str | None = None
+    ) -> list[OutboxRow]:
+        """Take rows to send; nobody else gets them, or a later row of their keys, before `lease_seconds` are over.
+
+        `owner` must be of one start of one process: a sender that was thought dead is told apart by it.
+        `region` leaves the rows of other regions' daemons to them.
+        """
+        heads = sa.select(outbox.c.id).where(*_leasable(now, region)).order_by(outbox.c.due_at, outbox.c.id)
+        async with self._read() as connection:
+            if await connection.scalar(heads.limit(1)) is None:
+                return []  # the usual case costs no write
+        taken = {
+            "lease_owner": owner,
+            "lease_until": now + timedelta(seconds=lease_seconds),
+            "touched_at": now,
+            "attempts": outbox.c.attempts + 1,
+        }
+        async with self._write() as connection:
+            ids = (await connection.scalars(heads.limit(limit))).all()
+            update = sa.update(outbox).where(outbox.c.id.in_(ids)).values(taken).returning(outbox)
+            rows = (await connection.execute(update)).mappings().all()
+        by_id = {row["id"]: _row(row) for row in rows}
+        return [by_id[row_id] for row_id in ids]
+
+    async def release_leases(self, owner_prefix: str) -> int:
+        """Give back what owners whose names begin so had leased: for the start of a daemon after its own crash."""
+        async with self._write() as connection:
+            held = outbox.c.state == "pending", outbox.c.lease_owner.startswith(owner_prefix, autoescape=True)
+            update = sa.update(outbox).where(*held).values(lease_owner=None, lease_until=None)
+            return (await connection.execute(update)).rowcount
+
+    async def release_all_leases(self) -> int:
+        """`release_leases` of everybody: right when this is the only daemon of the store."""
+        return await self.release_leases("")
+
+    async def mark_sent(self, row_id: int, owner: str, at: datetime, note: str = "") -> bool:
+        """The pager took it. False, and nothing is changed, when `owner` has lost the lease meanwhile."""
+        return await self._mark(row_id, owner, {"state": "sent", "finished_at": at, "note": note})
+
+    async def mark_retry(self, row_id: int, owner: str, next_at: datetime, reason: str) -> bool:
+        """Not taken now; due again at `next_at`. False as with `mark_sent`."""
+        return await self._mark(row_id, owner, {"due_at": next_at, "note": reason})
+
+    async def mark_parked(self, row_id: int, owner: str, at: datetime, reason: str) -> bool:
+        """It will never be taken as it is: kept where people see it, out of the way of later rows of its key."""
+        return await self._mark(row_id, owner, {"state": "parked", "finished_at": at, "note": reason})
+
+    async def _mark(self, row_id: int, owner: str, values: dict[str, Any]) -> bool:
+        mine = outbox.c.id == row_id, outbox.c.state == "pending", outbox.c.lease_owner == owner
+        update = sa.update(outbox).where(*mine).values({"lease_owner": None, "lease_until": None, **values})
+        async with self._write() as connection:
+            return (await connection.execute(update)).rowcount == 1
+
+    async def outbox_stats(self, now: datetime) -> OutboxStats:
+        query = (
+            sa.select(outbox.c.state, sa.func.count().label("rows"), sa.func.min(outbox.c.created_at).label("oldest"))
+            .where(outbox.c.state != "sent")
+            .group_by(outbox.c.state)
+        )
+        async with self._read() as connection:
+            found = {row["state"]: row for row in (await connection.execute(query)).mappings()}
+        pending = found.get("pending")
+        return OutboxStats(
+            pending=pending["rows"] if pending else 0,
+            parked=found["parked"]["rows"] if "parked" in found else 0,
+            oldest_pending_seconds=max(0.0, (now - pending["oldest"]).total_seconds()) if pending else 0.0,
+        )
+
+    async def outbox_rows(self, incident_id: int) -> list[OutboxRow]:
+        """Every event of the incident, oldest first, whatever became of it."""
+        query = sa.select(outbox).where(outbox.c.incident_id == incident_id).order_by(outbox.c.id)
+        async with self._read() as connection:
+            return [_row(row) for row in (await connection.execute(query)).mappings()]
