@@ -31,7 +31,8 @@ def only_daemon_of(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
             raise UserError(
-                f"data: {folder}: another daemon (process {holder}) works on it; end it, or name another folder with --data"
+                f"data: {folder}: another daemon (process {holder}) works on it; "
+                "end it, or name another folder with --data"
             ) from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
