@@ -1,0 +1,192 @@
+"""The settings file as a tree that knows the line of every value; bounded in its size and in what it unfolds to."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from monitor.settings.node import Node, Origin, Path_, field_text
+from monitor.settings.problem import Problem
+
+MAX_BYTES = 4 * 1024 * 1024
+MAX_VALUES = 500_000
+_MERGE = "tag:yaml.org,2002:merge"
+_OCTAL = re.compile(r"[-+]?0[0-7_]+")
+_SIXTIES = re.compile(r"[-+]?\d[\d_]*(:[0-5]?\d)+(\.\d*)?")
+# What PyYAML says quotes the user's text only as an alias or a tag; punctuation and its own token names may stay.
+_QUOTED_TEXT = re.compile(r"'(?!<[a-z ]+>'|[^\w\s]')[^']*'")
+_REMEDIES = (
+    ("cannot start any token", "indent with spaces, and quote a value that begins with a tab, @, ` or %"),
+    ("mapping values are not allowed", "quote a value that contains ': ', or put the indentation right"),
+    ("undefined alias", "quote a value that begins with *"),
+    ("constructor for the tag", "quote a value that begins with !"),
+    ("expected ':'", "a colon is missing, or the indentation is wrong"),
+    ("block end", "the indentation differs from the lines above, or a value needs quotes"),
+    ("flow", "a comma or a closing bracket is missing"),
+    ("','", "a comma or a closing bracket is missing"),
+    ("end of stream", "a quote or a bracket is never closed"),
+    ("single document", "only one document a file; remove the second '---'"),
+)
+
+
+class Unreadable(Exception):
+    """The file could not be read as YAML at all; nothing else can be said of it."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(str(problem))
+        self.problem = problem
+
+
+def read_document(path: Path) -> tuple[Node, list[Problem]]:
+    """The file as a tree, with the mistakes that only its text shows. Raises Unreadable."""
+    text = read_text(path)
+    loader = yaml.SafeLoader(text)
+    try:
+        root = loader.get_single_node()
+        if root is None:
+            raise Unreadable(Problem(str(path), "", "is empty; docs/examples/monitor.yaml shows what belongs in it"))
+        builder = _Builder(str(path), loader)
+        tree = builder.build(root, (), root.start_mark.line)
+    except yaml.MarkedYAMLError as error:
+        raise Unreadable(_yaml_problem(path, error)) from None
+    except yaml.YAMLError as error:
+        raise Unreadable(Problem(str(path), "", f"is not YAML: {_bare(str(error))}")) from None
+    except RecursionError:
+        raise Unreadable(Problem(str(path), "", "is nested too deeply to be a settings file")) from None
+    finally:
+        loader.dispose()
+    if not isinstance(tree.value, dict):
+        raise Unreadable(
+            Problem(tree.origin.place, "", "must be fields and their values, such as `targets:` and a list")
+        )
+    return tree, builder.problems
+
+
+def read_text(path: Path) -> str:
+    """The file's text, bounded and free of control characters. Raises Unreadable."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        reason = (error.strerror or "unreadable").lower()
+        raise Unreadable(Problem(str(path), "", f"cannot be read: {reason}; name the file with -c FILE")) from None
+    if len(content) > MAX_BYTES:
+        raise Unreadable(Problem(str(path), "", f"is larger than {MAX_BYTES // 1024 // 1024} MiB; no settings file is"))
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise Unreadable(Problem(f"{path}:{line}", "", "is not UTF-8 text; save the file as UTF-8")) from None
+    control = yaml.reader.Reader.NON_PRINTABLE.search(text)
+    if control:
+        line, code = text.count("\n", 0, control.start()) + 1, ord(control.group())
+        raise Unreadable(
+            Problem(f"{path}:{line}", "", f"has the character U+{code:04X}, which YAML refuses; remove it")
+        )
+    return text
+
+
+def _yaml_problem(path: Path, error: yaml.MarkedYAMLError) -> Problem:
+    mark = error.problem_mark or error.context_mark
+    place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
+    what = _bare(error.problem or "is broken")
+    if error.context and error.context_mark and mark and error.context_mark.line != mark.line:
+        what += f", {_bare(error.context)} that begins on line {error.context_mark.line + 1}"
+    remedy = next((text for sign, text in _REMEDIES if sign in what), "see the line and the one above it")
+    return Problem(place, "", f"is not YAML: {what}; {remedy}")
+
+
+def _bare(text: str) -> str:
+    """What PyYAML says, without the words it took from the file: they may be a secret."""
+    return _QUOTED_TEXT.sub("…", text.partition("\n")[0])
+
+
+class _Builder:
+    def __init__(self, path: str, loader: yaml.SafeLoader) -> None:
+        self.path = path
+        self.loader = loader
+        self.problems: list[Problem] = []
+        self._left = MAX_VALUES
+        self._open: set[int] = set()
+
+    def build(self, node: yaml.Node, path: Path_, line: int) -> Node:
+        self._left -= 1
+        if self._left < 0 or id(node) in self._open:
+            raise yaml.MarkedYAMLError(problem="its aliases unfold without end", problem_mark=node.start_mark)
+        origin = Origin(f"{self.path}:{line + 1}", path)
+        self._open.add(id(node))
+        try:
+            if isinstance(node, yaml.MappingNode):
+                return Node(self._mapping(node, path), origin)
+            if isinstance(node, yaml.SequenceNode):
+                items = enumerate(node.value)
+                return Node([self.build(item, (*path, index), item.start_mark.line) for index, item in items], origin)
+            return self._scalar(node, origin)
+        finally:
+            self._open.discard(id(node))
+
+    def _mapping(self, node: yaml.MappingNode, path: Path_) -> dict[str, Node]:
+        own: dict[str, Node] = {}
+        under: dict[str, Node] = {}
+        lines: dict[str, int] = {}
+        for key, value in node.value:
+            line = key.start_mark.line
+            if not isinstance(key, yaml.ScalarNode):
+                self._report(line, path, "a field's name must be plain text")
+            elif key.tag == _MERGE:
+                under.update(self._merged(value, path, line))
+            elif key.value in own:
+                self._report(line, (*path, key.value), f"is given twice; the first is on line {lines[key.value] + 1}")
+            else:
+                lines[key.value] = line
+                own[key.value] = self.build(value, (*path, key.value), line)
+        return under | own
+
+    def _merged(self, value: yaml.Node, path: Path_, line: int) -> dict[str, Node]:
+        if isinstance(value, yaml.MappingNode):
+            merged: dict[str, Node] = self.build(value, path, value.start_mark.line).value
+            return merged
+        self._report(line, path, "`<<` takes one alias of a mapping, such as `<<: *common`")
+        return {}
+
+    def _scalar(self, node: yaml.Node, origin: Origin) -> Node:
+        assert isinstance(node, yaml.ScalarNode)  # YAML has no fourth kind of node
+        plain = node.value if node.style is None else None
+        try:
+            value: Any = self.loader.construct_object(node)
+        except ValueError:
+            value = node.value
+        self._refuse_traps(value, plain, origin)
+        return Node(value, Origin(origin.place, origin.path, plain=plain))
+
+    def _refuse_traps(self, value: Any, plain: str | None, origin: Origin) -> None:
+        """Numbers that YAML 1.1 reads otherwise than a person does are never what was meant."""
+        if plain is None or not isinstance(value, int | float) or isinstance(value, bool):
+            return
+        kind = "a number to base eight" if _OCTAL.fullmatch(plain) else "a number to base sixty"
+        if value != 0 and (_OCTAL.fullmatch(plain) or _SIXTIES.fullmatch(plain)):
+            self.problems.append(
+                Problem(origin.place, field_text(origin.path), f"{plain} without quotes is {kind} ({value}); quote it")
+            )
+
+    def _report(self, line: int, path: Path_, text: str) -> None:
+        self.problems.append(Problem(f"{self.path}:{line + 1}", field_text(path), text))
+
+
+def trap_of(node: Node) -> str | None:
+    """Why a plain scalar is not the text that it looks like, if so: `on`, `yes`, 12, 2024-01-31, null."""
+    plain, value = node.origin.plain, node.value
+    if plain is None or isinstance(value, str):
+        return None
+    kinds: tuple[tuple[type | tuple[type, ...], str], ...] = (
+        (bool, "true or false"),
+        ((int, float), "a number"),
+        (datetime.date, "a date"),
+        (type(None), "nothing"),
+    )
+    kind = next((name for type_, name in kinds if isinstance(value, type_)), None)
+    return f"{plain or 'an empty value'} without quotes is {kind} in YAML" if kind else None

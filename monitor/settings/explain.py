@@ -1,0 +1,90 @@
+"""pydantic's errors in plain words: what is wrong, and what would be right.
+
+The input is repeated only where it cannot be a secret.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+
+from pydantic import ValidationError
+
+from monitor.settings.document import trap_of
+from monitor.settings.merge import model_at
+from monitor.settings.node import Node, Path_, Step
+from monitor.settings.problem import Problem, problem_at, shown
+
+Said: TypeAlias = dict[str, Any]
+
+# Error type of pydantic -> what the value must be, given the error's context.
+_MUST_BE: dict[str, Callable[[Said], str]] = {
+    "string_type": lambda _: "text",
+    "string_pattern_mismatch": lambda said: f"of the form {said['pattern']}",
+    "int_type": lambda _: "a whole number",
+    "int_parsing": lambda _: "a whole number",
+    "int_from_float": lambda _: "a whole number",
+    "float_type": lambda _: "a number",
+    "bool_type": lambda _: "true or false",
+    "bool_parsing": lambda _: "true or false",
+    "path_type": lambda _: "the path of a file",
+    "literal_error": lambda said: f"one of {said['expected']}",
+    "greater_than_equal": lambda said: f"{said['ge']} or more",
+    "less_than_equal": lambda said: f"{said['le']} or less",
+}
+_SECTION = {"model_type", "model_attributes_type", "dict_type", "dataclass_type"}
+_LIST = {"tuple_type", "list_type"}
+_UNSEEN = {"pagerduty", "store", "headers"}  # sections of which an error never repeats a value
+
+
+def problems_of(error: ValidationError, root: Node) -> Iterator[Problem]:
+    """One problem for each place and mistake, in the order of the settings."""
+    branches: dict[tuple[Path_, str], bool] = {}
+    for said in error.errors(include_url=False, include_input=False):
+        loc: Path_ = said["loc"]
+        node, path = root.nearest(loc)
+        kind = said["type"]
+        if kind == "missing":
+            yield problem_at(root, loc, f"is missing; add `{loc[-1]}:` here")
+        elif kind == "extra_forbidden":
+            yield problem_at(root, loc, _unknown(loc[:-1], loc[-1]))
+        elif len(path) < len(loc):
+            if (path, "union") not in branches:  # one of several types a value may have: say it once
+                branches[path, "union"] = True
+                yield problem_at(root, path, f"must be text, a number, true, false or null{_because(node)}")
+        else:
+            yield problem_at(root, loc, _wrong(kind, dict(said), node, loc))
+
+
+def _wrong(kind: str, said: Said, node: Node, loc: Path_) -> str:
+    context = said.get("ctx", {})
+    if kind in _SECTION:
+        return "is empty; add its fields or remove the line" if node.value is None else "must be a section of fields"
+    if kind in _LIST:
+        return "must be a list; write it as [a, b] or with one `- ` line an item"
+    if kind in _MUST_BE:
+        value = "" if _unseen(loc) else f"{shown(node.value)} "
+        return f"{value}must be {_MUST_BE[kind](context)}{_because(node)}"
+    text = str(context["error"]) if "error" in context else str(said["msg"])
+    return f"the value {_because(node)}".strip() if _unseen(loc) and not text else text
+
+
+def _because(node: Node) -> str:
+    trap = trap_of(node)
+    return f"; {trap}: quote it if text is meant" if trap else ""
+
+
+def _unseen(loc: Path_) -> bool:
+    return bool(_UNSEEN & set(loc))
+
+
+def _unknown(section: Path_, name: Step) -> str:
+    model = model_at(section)
+    known = [field.alias or key for key, field in model.model_fields.items()] if model else []
+    near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.6)
+    return (
+        f"is not a field here; did you mean {near[0]}?"
+        if near
+        else f"is not a field here; known are {', '.join(known)}"
+    )
