@@ -31,7 +31,7 @@ class _Watch:
 
     def __init__(self, window: BurnWindow, budget: float, every_seconds: float) -> None:
         self.window = window
-        self.counts = SlidingCounts(window.long_seconds, window.short_seconds)
+        self.counts = SlidingCounts(window.long_seconds, window.short_seconds, window.bucket_seconds)
         self.latched = False
         self._budget = budget
         self._needed_long = window.factor * budget * window.long_seconds / every_seconds
@@ -73,6 +73,9 @@ class BurnRate:
         "_clock",
         "_every_seconds",
         "_good_in_a_row",
+        "_kept",
+        "_kept_at",
+        "_kept_bucket",
         "_last_bad",
         "_objective",
         "_slo_seconds",
@@ -103,12 +106,15 @@ class BurnRate:
         if bad is None or not self._clock.advance(result.monotonic_seconds):
             return None
         now = self._clock.now
-        for watch in self._watches:
-            watch.counts.add(now, 1, bad)
         if bad:
+            self._count(now, 1)
             return self._saw_bad(now)
         self._good_in_a_row += 1
-        return None if self._stance.level is None else self._saw_good(now)
+        if self._stance.level is None:
+            self._keep_good(now)
+            return None
+        self._count(now, 0)
+        return self._saw_good(now)
 
     def restore(self, level: Level) -> None:
         self.reset()
@@ -135,10 +141,32 @@ class BurnRate:
             for watch in self._watches:
                 watch.counts.add(at, max(total, 0), max(bad, 0))
 
+    def _keep_good(self, now: float) -> None:
+        """Good results change nothing while the rule is silent: they are counted together, a bucket at a time."""
+        bucket = now // self._watches[0].window.bucket_seconds
+        if bucket != self._kept_bucket:
+            self._count_kept()
+            self._kept_bucket, self._kept_at = bucket, now
+        self._kept += 1
+
+    def _count_kept(self) -> None:
+        if self._kept:
+            for watch in self._watches:
+                watch.counts.add(self._kept_at, self._kept, 0)
+            self._kept = 0
+
+    def _count(self, now: float, bad: int) -> None:
+        self._count_kept()
+        for watch in self._watches:
+            watch.counts.add(now, 1, bad)
+
     def _start_afresh(self) -> None:
         for watch in self._watches:
             watch.counts.clear()
             watch.latched = False
+        self._kept = 0
+        self._kept_at = 0.0
+        self._kept_bucket = -1.0
         self._good_in_a_row = 0
         self._bad_since = 0.0
         self._last_bad: float | None = None

@@ -5,16 +5,15 @@ from __future__ import annotations
 from array import array
 from math import ceil
 
-BUCKETS_IN_SHORT = 5
 _LARGEST = 2**31  # one bucket's counters are 32 bits wide
 
 
 class SlidingCounts:
     """Sums of all and of bad events over the last `long_seconds` and, within them, the last `short_seconds`.
 
-    A ring of buckets of a fifth of the short window. A sum takes in the bucket of now and as many full ones before
-    it as make up its window: everything younger than the window, nothing older than the window and one bucket.
-    `add` costs the same however many events there are, and at most one turn of the ring after a gap.
+    A ring of buckets. A sum takes in the bucket of now and as many full ones before it as make up its window:
+    everything younger than the window, nothing older than the window and one bucket. `add` costs the same however
+    many events there are, and at most one turn of the ring after a gap.
     """
 
     __slots__ = (
@@ -30,16 +29,12 @@ class SlidingCounts:
         "short_total",
     )
 
-    def __init__(self, long_seconds: float, short_seconds: float) -> None:
-        self._bucket_seconds = short_seconds / BUCKETS_IN_SHORT
-        self._short_slots = BUCKETS_IN_SHORT + 1
-        self._slots = ceil(round(long_seconds / self._bucket_seconds, 6)) + 1
+    def __init__(self, long_seconds: float, short_seconds: float, bucket_seconds: float) -> None:
+        self._bucket_seconds = bucket_seconds
+        self._slots = _full_buckets(long_seconds, bucket_seconds) + 1
+        self._short_slots = _full_buckets(short_seconds, bucket_seconds) + 1
         self._newest = 0
         self.clear()
-
-    @property
-    def bucket_seconds(self) -> float:
-        return self._bucket_seconds
 
     def clear(self) -> None:
         self._total = array("I", bytes(4 * self._slots))
@@ -80,3 +75,7 @@ class SlidingCounts:
             self.long_bad -= self._bad[out_of_long]
             self._total[out_of_long] = self._bad[out_of_long] = 0
         self._newest = bucket
+
+
+def _full_buckets(window_seconds: float, bucket_seconds: float) -> int:
+    return ceil(round(window_seconds / bucket_seconds, 6))  # 12.000000000000002 buckets are 12

@@ -8,6 +8,7 @@ objective's window; `factor * long / 30 d` is the share of the budget that is sp
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from alerts.verdict import Level
 
@@ -20,14 +21,21 @@ STANDARD_SECONDS = 30 * _DAY
 LEAST_INTERVALS_IN_SHORT = 5
 
 
+BUCKETS_IN_SHORT = 5
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BurnWindow:
-    """Holds while the burn rate is at least `factor` over both windows: the long one proves, the short one ends it."""
+    """Holds while the burn rate is at least `factor` over both windows: the long one proves, the short one ends it.
+
+    `bucket_seconds` is how finely the windows move on; 0 until the row is fitted to a target.
+    """
 
     long_seconds: float
     short_seconds: float
     factor: float
     level: Level
+    bucket_seconds: float = 0.0
 
 
 BURN_WINDOWS = (
@@ -38,6 +46,7 @@ BURN_WINDOWS = (
 )
 
 
+@lru_cache(maxsize=256)  # targets share their settings, and the rows they make
 def fitted(budget: float, slo_seconds: float, every_seconds: float) -> tuple[BurnWindow, ...]:
     """The table for one objective.
 
@@ -47,12 +56,20 @@ def fitted(budget: float, slo_seconds: float, every_seconds: float) -> tuple[Bur
     times a budget of 10 % would need 144 % of bad events.
     """
     scale = slo_seconds / STANDARD_SECONDS
-    rows = []
+    rows: list[BurnWindow] = []
     for row in BURN_WINDOWS:
         if row.factor * budget > 1:
             continue
         stretch = max(scale, LEAST_INTERVALS_IN_SHORT * every_seconds / row.short_seconds)
+        short_seconds = row.short_seconds * stretch
+        finest = rows[0].bucket_seconds if rows else short_seconds / BUCKETS_IN_SHORT
         rows.append(
-            replace(row, long_seconds=row.long_seconds * stretch, short_seconds=row.short_seconds * stretch),
+            replace(
+                row,
+                long_seconds=row.long_seconds * stretch,
+                short_seconds=short_seconds,
+                # A whole number of the first row's: what shares a bucket there shares one in every row.
+                bucket_seconds=finest * max(1, int(short_seconds / BUCKETS_IN_SHORT / finest + 1e-6)),
+            )
         )
     return tuple(rows)
