@@ -1,0 +1,154 @@
+"""What is known of each target now: in memory, bounded, for the page and for metrics."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from alerts.incident import Incident
+from alerts.verdict import Level
+from probes.result import Failure, FailureReason, GradeFacts, ProbeResult
+from probes.target import Target
+
+KEPT_DURATIONS = 60
+SILENT_AFTER_INTERVALS = 3
+
+
+class TargetState(StrEnum):
+    """Worst last. No data is never healthy: `unknown` is its own state."""
+
+    OK = "ok"
+    UNKNOWN = "unknown"
+    FAILING = "failing"
+
+
+def state_of(target: Target, last: ProbeResult | None, monotonic_seconds: float) -> TargetState:
+    """What the newest result says, while it is fresh. Our own fault (`internal`) says nothing of the service."""
+    if last is None or (last.failure is not None and last.failure.reason is FailureReason.INTERNAL):
+        return TargetState.UNKNOWN
+    silent_seconds = monotonic_seconds - last.monotonic_seconds
+    if silent_seconds > SILENT_AFTER_INTERVALS * target.every.total_seconds() + target.timeout.total_seconds():
+        return TargetState.UNKNOWN
+    return TargetState.OK if last.ok else TargetState.FAILING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencySample:
+    """One probe in the sparkline."""
+
+    duration_seconds: float
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetView:
+    """One target as the page shows it. Quantiles are of the held probes that succeeded; None without one."""
+
+    target: Target
+    state: TargetState
+    incident: Incident | None
+    samples: tuple[LatencySample, ...]  # oldest first
+    p50_seconds: float | None
+    p99_seconds: float | None
+    last_probe_at: datetime | None
+    failure: Failure | None  # of the newest result, so None again after a success
+    grade: GradeFacts | None
+    certificate_not_after: datetime | None
+
+
+class _Held:
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.last: ProbeResult | None = None
+        self.samples: deque[LatencySample] = deque(maxlen=KEPT_DURATIONS)
+        self.grade: GradeFacts | None = None
+        self.not_after: datetime | None = None
+
+    def take(self, result: ProbeResult) -> None:
+        if result.grade is not None:
+            self.grade = result.grade
+        if result.kind == "tls_grade":
+            return
+        if result.tls is not None:
+            self.not_after = result.tls.not_after
+        self.last = result
+        self.samples.append(LatencySample(duration_seconds=result.duration_seconds, ok=result.ok))
+
+
+class Live:
+    """Fed with results and with the open incidents; `views` is read by the page. Not thread-safe: one event loop."""
+
+    def __init__(self, targets: Iterable[Target]) -> None:
+        self._held: dict[str, _Held] = {}
+        self._open: dict[str, Incident] = {}
+        self.replace(targets)
+
+    def replace(self, targets: Iterable[Target]) -> None:
+        """The targets after a reload; what is held of those that stay is kept unless they now probe another address."""
+        held = {}
+        for target in targets:
+            before = self._held.get(target.name)
+            if before is None or before.target.url != target.url:
+                before = _Held(target)
+            before.target = target
+            held[target.name] = before
+        self._held = held
+
+    def observe(self, batch: Sequence[ProbeResult]) -> None:
+        """Results of targets that were removed meanwhile are passed over."""
+        for result in batch:
+            held = self._held.get(result.target)
+            if held is not None:
+                held.take(result)
+
+    def set_incidents(self, open_incidents: Iterable[Incident]) -> None:
+        """All incidents that are open now."""
+        self._open = {incident.target: incident for incident in open_incidents}
+
+    def restore_grade(self, target_name: str, grade: GradeFacts) -> None:
+        """A grade of before the restart, from the store: the next scan may be hours away."""
+        held = self._held.get(target_name)
+        if held is not None and held.grade is None:
+            held.grade = grade
+
+    def view(self, target_name: str, monotonic_seconds: float) -> TargetView | None:
+        held = self._held.get(target_name)
+        return None if held is None else self._view(held, monotonic_seconds)
+
+    def views(self, monotonic_seconds: float) -> tuple[TargetView, ...]:
+        """Every target, worst first: paging incident, open incident, failing, unknown, ok; then by name."""
+        return tuple(sorted((self._view(held, monotonic_seconds) for held in self._held.values()), key=_worst_first))
+
+    def _view(self, held: _Held, monotonic_seconds: float) -> TargetView:
+        good = sorted(sample.duration_seconds for sample in held.samples if sample.ok)
+        return TargetView(
+            target=held.target,
+            state=state_of(held.target, held.last, monotonic_seconds),
+            incident=self._open.get(held.target.name),
+            samples=tuple(held.samples),
+            p50_seconds=quantile(good, 0.5),
+            p99_seconds=quantile(good, 0.99),
+            last_probe_at=None if held.last is None else held.last.started_at,
+            failure=None if held.last is None else held.last.failure,
+            grade=held.grade,
+            certificate_not_after=held.not_after,
+        )
+
+
+def quantile(ascending: Sequence[float], share: float) -> float | None:
+    """The smallest value that at least `share` of the values do not exceed (nearest rank); None of nothing."""
+    if not ascending:
+        return None
+    return ascending[max(0, math.ceil(share * len(ascending)) - 1)]
+
+
+_BADNESS = {TargetState.FAILING: 2, TargetState.UNKNOWN: 1, TargetState.OK: 0}
+
+
+def _worst_first(view: TargetView) -> tuple[int, int, str]:
+    incident = 0 if view.incident is None else 2 if view.incident.level is Level.PAGE else 1
+    return (-incident, -_BADNESS[view.state], view.target.name)

@@ -1,0 +1,187 @@
+"""What is counted of one target: plain numbers, turned into series when they are scraped."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping
+from itertools import accumulate
+from types import MappingProxyType
+
+from alerts.incident import Incident
+from dashboards.catalogue import GRADE_NUMBERS, LATENCY_BUCKETS_SECONDS
+from monitor.live import TargetState, state_of
+from monitor.metrics import last_probe
+from monitor.metrics.last_probe import Point
+from probes.result import FailureReason, Phase, ProbeResult, TlsSession
+from probes.target import Target
+
+OUTCOMES = ("success", "failure", "internal")
+_PHASES_OF_KIND: Mapping[str, tuple[Phase, ...]] = MappingProxyType(
+    {"http": last_probe.HTTP_PHASES, "dns": last_probe.DNS_PHASES, "tcp": (Phase.RESOLVE, Phase.CONNECT, Phase.TLS)}
+)
+
+
+class TargetSeries:
+    """One target seen from one region. Every counter starts at 0, so that a rate shows the very first failure."""
+
+    def __init__(self, target: Target, region: str) -> None:
+        self.region = region
+        self.last: ProbeResult | None = None
+        self.tls: TlsSession | None = None
+        self.graded: ProbeResult | None = None
+        self.incident: Incident | None = None
+        self.outcomes = dict.fromkeys(OUTCOMES, 0)
+        self.failures = dict.fromkeys(FailureReason, 0)
+        self.phase_seconds: dict[Phase, float] = {}
+        self.buckets = [0] * (len(LATENCY_BUCKETS_SECONDS) + 1)
+        self.seconds = 0.0
+        self.slo_verdicts: dict[tuple[str, str], int] = {}
+        self.retarget(target)
+
+    def retarget(self, target: Target) -> None:
+        """The target's settings changed: what was counted stays, objectives that are no more vanish."""
+        self.target = target
+        self.phase_seconds = dict.fromkeys(_PHASES_OF_KIND[target.kind], 0.0) | self.phase_seconds
+        self.objectives = tuple(objectives(target))
+        names = [name for name, _, _ in self.objectives]
+        fresh = {(name, verdict): 0 for name in names for verdict in ("good", "bad")}
+        self.slo_verdicts = fresh | {key: count for key, count in self.slo_verdicts.items() if key[0] in names}
+
+    def observe(self, result: ProbeResult) -> None:
+        if result.kind == "tls_grade":
+            if result.grade is not None:
+                self.graded = result
+            return
+        self.last = result
+        if result.tls is not None:
+            self.tls = result.tls
+        if result.failure is None:
+            self.outcomes["success"] += 1
+            self._time(result)
+        else:
+            internal = result.failure.reason is FailureReason.INTERNAL
+            self.outcomes["internal" if internal else "failure"] += 1
+            self.failures[result.failure.reason] += 1
+            if internal:
+                return
+        self._judge(result)
+
+    def _time(self, result: ProbeResult) -> None:
+        self.buckets[bisect_left(LATENCY_BUCKETS_SECONDS, result.duration_seconds)] += 1
+        self.seconds += result.duration_seconds
+        for phase, seconds in result.phases:
+            self.phase_seconds[phase] = self.phase_seconds.get(phase, 0.0) + seconds
+
+    def _judge(self, result: ProbeResult) -> None:
+        for name, _, threshold_seconds in self.objectives:
+            if threshold_seconds is None:
+                good = result.ok
+            elif result.ok:
+                good = result.duration_seconds <= threshold_seconds
+            else:
+                continue
+            self.slo_verdicts[name, "good" if good else "bad"] += 1
+
+
+def objectives(target: Target) -> Iterable[tuple[str, float, float | None]]:
+    """(name, share that must be good, threshold in seconds or None for availability)."""
+    if target.slo is None:
+        return
+    if target.slo.availability is not None:
+        yield "availability", target.slo.availability, None
+    yield from target.slo.latency.objectives()
+
+
+def histogram(series: TargetSeries) -> tuple[list[tuple[str, float]], float]:
+    """Cumulative buckets and the sum, as prometheus_client's HistogramMetricFamily takes them."""
+    bounds = [*(f"{bound}" for bound in LATENCY_BUCKETS_SECONDS), "+Inf"]
+    # copied first: a scrape is rendered in a thread while the event loop goes on counting
+    return list(zip(bounds, accumulate(list(series.buckets)), strict=True)), series.seconds
+
+
+def _state(series: TargetSeries, monotonic_seconds: float) -> Iterable[Point]:
+    now = state_of(series.target, series.last, monotonic_seconds)
+    return [((state.value,), state is now) for state in TargetState]
+
+
+def _info(series: TargetSeries, _: float) -> Iterable[Point]:
+    target = series.target
+    runbook = "" if target.runbook is None else printable(target.runbook.name)
+    return [((target.kind, target.severity, runbook), 1)]
+
+
+def _incident(series: TargetSeries, _: float) -> Iterable[Point]:
+    incident = series.incident
+    if incident is None:
+        return ()
+    return [((incident.level.value, incident.state.value), incident.opened_at.timestamp())]
+
+
+def _letter(series: TargetSeries) -> str | None:
+    grade = None if series.graded is None else series.graded.grade
+    return None if grade is None or grade.letter not in GRADE_NUMBERS else grade.letter
+
+
+def _grade(series: TargetSeries, _: float) -> Iterable[Point]:
+    letter = _letter(series)
+    return () if letter is None else [((), GRADE_NUMBERS[letter])]
+
+
+def _grade_info(series: TargetSeries, _: float) -> Iterable[Point]:
+    letter = _letter(series)
+    return () if letter is None else [((letter,), 1)]
+
+
+def _grade_objective(series: TargetSeries, _: float) -> Iterable[Point]:
+    objective = series.target.tls.grade
+    return () if objective is None else [((), GRADE_NUMBERS[objective])]
+
+
+def _scores(series: TargetSeries, _: float) -> Iterable[Point]:
+    if series.graded is None or series.graded.grade is None:
+        return ()
+    grade = series.graded.grade
+    return [
+        (("protocol",), grade.protocol_score),
+        (("key_exchange",), grade.key_exchange_score),
+        (("cipher",), grade.cipher_score),
+        (("total",), grade.total_score),
+    ]
+
+
+def printable(text: str) -> str:
+    """`text` with what UTF-8 cannot carry replaced: one odd file name must not fail the whole scrape."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _started(result: ProbeResult | None) -> Iterable[Point]:
+    return () if result is None else [((), result.started_at.timestamp())]
+
+
+READS: Mapping[str, Callable[[TargetSeries, float], Iterable[Point]]] = MappingProxyType(
+    {
+        "monitor_probe_phase_seconds_total": lambda series, _: [
+            ((phase.value,), seconds) for phase, seconds in list(series.phase_seconds.items())
+        ],
+        "monitor_probes_total": lambda series, _: [((name,), count) for name, count in series.outcomes.items()],
+        "monitor_probe_failures_total": lambda series, _: [
+            ((reason.value,), count) for reason, count in series.failures.items()
+        ],
+        "monitor_last_probe_timestamp_seconds": lambda series, _: _started(series.last),
+        "monitor_target_state": _state,
+        "monitor_target_info": _info,
+        "monitor_target_interval_seconds": lambda series, _: [((), series.target.every.total_seconds())],
+        "monitor_target_incident_opened_timestamp_seconds": _incident,
+        "monitor_slo_objective_ratio": lambda series, _: [((name,), share) for name, share, _ in series.objectives],
+        "monitor_slo_probes_total": lambda series, _: list(series.slo_verdicts.items()),
+        "monitor_tls_grade": _grade,
+        "monitor_tls_grade_info": _grade_info,
+        "monitor_tls_grade_objective": _grade_objective,
+        "monitor_tls_grade_timestamp_seconds": lambda series, _: _started(series.graded),
+        "monitor_tls_score": _scores,
+        "monitor_certificate_expiry_timestamp_seconds": lambda series, _: (
+            () if series.tls is None else [((), series.tls.not_after.timestamp())]
+        ),
+    }
+)
+"""One row a metric of catalogue.TARGET_METRICS but the histogram: (series, monotonic now) -> points."""
