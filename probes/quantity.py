@@ -8,41 +8,60 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
-_UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])")
-_DURATION = r"^(\d+(\.\d+)?(ms|[smhdw]))+$"
-_PERCENT = r"^\d+(\.\d+)?%$"
+_UNIT_MICROSECONDS = {
+    "d": 86_400_000_000,
+    "h": 3_600_000_000,
+    "m": 60_000_000,
+    "s": 1_000_000,
+    "ms": 1000,
+}
+_UNIT_SECONDS = {unit: size / 1e6 for unit, size in _UNIT_MICROSECONDS.items()} | {"w": 604800.0}
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|[smhdw])")
+_DURATION = r"^([0-9]+(\.[0-9]+)?(ms|[smhdw]))+$"
+_PERCENT = r"^[0-9]+(\.[0-9]+)?%$"
+_LONGEST_SHOWN = 60
 
 
 def parse_duration(value: Any) -> timedelta:
     """`1h30m` to a timedelta. Raises ValueError naming the value and the right form; a bare number has no unit."""
     if isinstance(value, timedelta):
         return value
-    if not isinstance(value, str) or not re.match(_DURATION, value):
-        raise ValueError(f"{value!r} is not a duration; write a number and a unit, such as 400ms, 10s, 5m, 6h or 30d")
-    return timedelta(seconds=sum(float(number) * _UNIT_SECONDS[unit] for number, unit in _PART.findall(value)))
+    if not isinstance(value, str) or not re.fullmatch(_DURATION, value):
+        raise ValueError(
+            f"{_shown(value)} is not a duration; write a number and a unit, such as 400ms, 10s, 5m, 6h or 30d"
+        )
+    try:
+        parts = (timedelta(seconds=float(number) * _UNIT_SECONDS[unit]) for number, unit in _PART.findall(value))
+        return sum(parts, timedelta())
+    except OverflowError:
+        raise ValueError(f"{_shown(value)} is longer than any clock can count; write a shorter duration") from None
 
 
 def format_duration(value: timedelta) -> str:
-    """The shortest spelling that `parse_duration` reads back: 90 s is `1m30s`."""
-    left_ms = round(value.total_seconds() * 1000)
-    if left_ms == 0:
-        return "0s"
-    parts = []
-    for unit, size_ms in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
-        count, left_ms = divmod(left_ms, size_ms)
+    """The spelling that `parse_duration` reads back to the same value: 90 s is `1m30s`. `value` is not negative."""
+    left = value // timedelta(microseconds=1)
+    parts: list[str] = []
+    for unit, size in _UNIT_MICROSECONDS.items():
+        if unit == "ms" and left % size:
+            return "".join([*parts, f"{left / size:.3f}".rstrip("0") + unit])
+        count, left = divmod(left, size)
         if count:
             parts.append(f"{count}{unit}")
-    return "".join(parts)
+    return "".join(parts) or "0s"
 
 
 def parse_percent(value: Any) -> float:
     """`99.9%` to 0.999. Raises ValueError unless it is a percentage above 0 and below 100."""
     if isinstance(value, float) and 0 < value < 1:
         return value
-    if not isinstance(value, str) or not re.match(_PERCENT, value) or not 0 < float(value[:-1]) < 100:
-        raise ValueError(f"{value!r} is not an objective; write a percentage between 0% and 100%, such as 99.9%")
+    if not isinstance(value, str) or not re.fullmatch(_PERCENT, value) or not 0 < float(value[:-1]) < 100:
+        raise ValueError(f"{_shown(value)} is not an objective; write a percentage between 0% and 100%, such as 99.9%")
     return round(float(value[:-1]) / 100, 12)
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 
 Duration = Annotated[

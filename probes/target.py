@@ -1,4 +1,4 @@
-"""What a user may say of a target."""
+"""What a user may say of a target. Each field's description is what editors and `monitor check --schema` show of it."""
 
 from __future__ import annotations
 
@@ -8,26 +8,41 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
-from probes.quantity import Duration, Percent
+from probes.quantity import Duration, Percent, format_duration
 
 KIND_OF_SCHEME = {"http": "http", "https": "http", "tcp": "tcp", "dns": "dns"}
 Letter = Literal["A+", "A", "A-", "B", "C", "D", "E", "F"]
 Severity = Literal["critical", "error", "warning", "info"]
+LONGEST_TIMEOUT = timedelta(seconds=5)  # of a target that does not set its own
+SHORTEST = timedelta(milliseconds=100)
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class Model(BaseModel):
-    """Frozen, and an unknown field is an error: a misspelt setting must never be ignored."""
+    """Frozen, and an unknown field is an error: a misspelt setting must never be ignored. Errors never show the input:
+    it may be a secret in the wrong place."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, hide_input_in_errors=True)
 
 
 class BodyExpect(Model):
     """What the first `max_bytes` of the body, decoded with replacement of what is not text, must match."""
 
-    regex: str | None = None
-    not_regex: str | None = None
+    regex: str | None = Field(None, description="a regular expression that must be found in the body")
+    not_regex: str | None = Field(None, description="a regular expression that must not be found in the body")
 
     @field_validator("regex", "not_regex")
     @classmethod
@@ -35,7 +50,7 @@ class BodyExpect(Model):
         if value is not None:
             try:
                 re.compile(value)
-            except re.error as error:
+            except (re.error, OverflowError, RecursionError) as error:
                 raise ValueError(f"{value!r} is not a regular expression: {error}") from None
         return value
 
@@ -43,19 +58,25 @@ class BodyExpect(Model):
 class Expect(Model):
     """What a good answer looks like. `json` maps a dotted path (`checks.0.status`) to the value it must have."""
 
-    status: tuple[Annotated[int, Field(ge=100, le=599)], ...] = ()  # empty: any 2xx
-    body: BodyExpect = BodyExpect()
-    json_: dict[str, str | int | float | bool | None] = Field(default_factory=dict, alias="json")
+    status: tuple[Annotated[int, Field(ge=100, le=599)], ...] = Field(
+        (), description="the HTTP statuses that are good; empty: any 2xx"
+    )
+    body: BodyExpect = Field(BodyExpect(), description="what the body must or must not match")
+    json_: dict[str, str | int | float | bool | None] = Field(
+        default_factory=dict,
+        alias="json",
+        description="for a JSON body: dotted path, such as checks.0.status, to the value that must stand there",
+    )
 
 
 class LatencyObjective(Model):
     """`p99: 400ms`: 99 % of the good answers come within 400 ms."""
 
-    p50: Duration | None = None
-    p90: Duration | None = None
-    p95: Duration | None = None
-    p99: Duration | None = None
-    p999: Duration | None = None
+    p50: Duration | None = Field(None, description="half of the good answers come within this time")
+    p90: Duration | None = Field(None, description="90 % of the good answers come within this time")
+    p95: Duration | None = Field(None, description="95 % of the good answers come within this time")
+    p99: Duration | None = Field(None, description="99 % of the good answers come within this time")
+    p999: Duration | None = Field(None, description="99.9 % of the good answers come within this time")
 
     def objectives(self) -> tuple[tuple[str, float, float], ...]:
         """(name, share of answers that must be in time, threshold in seconds) of those that are set."""
@@ -68,98 +89,142 @@ class LatencyObjective(Model):
 
 
 class Slo(Model):
-    availability: Percent | None = None
-    latency: LatencyObjective = LatencyObjective()
-    window: Duration = timedelta(days=30)
+    """The objectives of a target over a sliding window."""
+
+    availability: Percent | None = Field(None, description="the share of probes that must succeed, such as 99.9%")
+    latency: LatencyObjective = Field(LatencyObjective(), description="how soon answers must come")
+    window: Duration = Field(timedelta(days=30), description="the time over which the error budget is counted")
 
 
 class ExpiryThresholds(Model):
     """How long before a certificate's end a ticket is opened, and a person is paged."""
 
-    ticket: Duration = timedelta(days=21)
-    page: Duration = timedelta(days=7)
+    ticket: Duration = Field(timedelta(days=21), description="open a ticket this long before the certificate ends")
+    page: Duration = Field(timedelta(days=7), description="page a person this long before the certificate ends")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.page > self.ticket:
-            raise ValueError("page must not be longer before the end than ticket")
+            page, ticket = format_duration(self.page), format_duration(self.ticket)
+            raise ValueError(f"page ({page}) must not be longer before the end than ticket ({ticket})")
         return self
 
 
 class TlsOptions(Model):
-    grade: Letter | None = None  # the objective; None: the endpoint is not graded
-    every: Duration = timedelta(hours=6)
-    expiry: ExpiryThresholds = ExpiryThresholds()
-    verify: bool = True
-    ca_file: Path | None = None
-    server_name: str | None = None
+    """How a target's certificate is verified and its TLS graded."""
+
+    grade: Letter | None = Field(None, description="the grade that must be reached; without it nothing is graded")
+    every: Duration = Field(timedelta(hours=6), description="how often the endpoint is graded")
+    expiry: ExpiryThresholds = Field(ExpiryThresholds(), description="when an ending certificate is reported")
+    verify: bool = Field(True, description="whether an invalid certificate makes the probe fail")
+    ca_file: Path | None = Field(None, description="a PEM file with the authorities to trust instead of the system's")
+    server_name: str | None = Field(None, description="the name asked for and verified, if not the address's host")
 
 
 class OutageOptions(Model):
-    failures: int = Field(default=3, ge=1)
-    for_: Duration = Field(default=timedelta(seconds=60), alias="for")
+    """When failing probes become an outage."""
+
+    failures: int = Field(3, ge=1, description="this many failing probes in a row")
+    for_: Duration = Field(timedelta(seconds=60), alias="for", description="and failing at least this long")
 
 
 class RecoveryOptions(Model):
-    successes: int = Field(default=3, ge=1)
-    for_: Duration = Field(default=timedelta(seconds=30), alias="for")
+    """When an outage is over."""
+
+    successes: int = Field(3, ge=1, description="this many good probes in a row")
+    for_: Duration = Field(timedelta(seconds=30), alias="for", description="and good at least this long")
 
 
 class TargetOptions(Model):
     """What may stand under `defaults:` and, for one target, beside its name."""
 
-    every: Duration = timedelta(seconds=10)
-    timeout: Duration = timedelta(seconds=5)
-    outage: OutageOptions = OutageOptions()
-    recovery: RecoveryOptions = RecoveryOptions()
-    slo: Slo | None = None
-    tls: TlsOptions = TlsOptions()
-    expect: Expect = Expect()
-    max_body_bytes: int = Field(default=1_048_576, ge=0)
-    max_redirects: int = Field(default=5, ge=0, le=20)
-    runbook: Path | None = None
-    severity: Severity = "critical"
-    route: str = "default"
-    ticket_route: str | None = None  # None: a ticket opens an incident, and pages nobody
+    every: Duration = Field(timedelta(seconds=10), description="how often the target is probed")
+    timeout: Duration = Field(
+        default_factory=lambda fields: min(LONGEST_TIMEOUT, fields.get("every", LONGEST_TIMEOUT)),
+        description="when a probe is given up; at most `every`. Default: 5s, or `every` where that is shorter",
+    )
+    outage: OutageOptions = Field(OutageOptions(), description="when failing probes become an outage")
+    recovery: RecoveryOptions = Field(RecoveryOptions(), description="when an outage is over")
+    slo: Slo | None = Field(None, description="objectives; without them only outages are judged")
+    tls: TlsOptions = Field(TlsOptions(), description="certificate and TLS grade")
+    expect: Expect = Field(Expect(), description="what a good answer looks like")
+    max_body_bytes: int = Field(1_048_576, ge=0, description="how much of a body is read")
+    max_redirects: int = Field(5, ge=0, le=20, description="how many redirects are followed; 0: none")
+    runbook: Path | None = Field(None, description="the Markdown runbook of this target's incidents")
+    severity: Severity = Field("critical", description="the severity of its pages")
+    route: str = Field("default", description="the route of pagerduty.routes that is paged")
+    ticket_route: str | None = Field(
+        None, description="the route that is told of tickets; without it a ticket is an incident that pages nobody"
+    )
 
     @field_validator("every", "timeout")
     @classmethod
-    def _positive(cls, value: timedelta) -> timedelta:
-        if value < timedelta(milliseconds=100):
-            raise ValueError("must be at least 100ms")
+    def _long_enough(cls, value: timedelta) -> timedelta:
+        if value < SHORTEST:
+            raise ValueError(f"{format_duration(value)} is too short; it must be at least {format_duration(SHORTEST)}")
+        return value
+
+    @field_validator("timeout")
+    @classmethod
+    def _within_interval(cls, value: timedelta, others: ValidationInfo) -> timedelta:
+        every = others.data.get("every")
+        if every is not None and value > every:
+            raise PydanticCustomError(
+                "timeout_over_every",
+                "timeout ({timeout}) must not be longer than every ({every}): probes of one target would overlap",
+                {"timeout": format_duration(value), "every": format_duration(every)},
+            )
         return value
 
 
 class Target(TargetOptions):
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,199}$")]
-    url: str
-    method: Annotated[str, Field(pattern=r"^[A-Z]+$")] = "GET"
-    headers: dict[str, SecretStr] = Field(default_factory=dict)
-    body: str | None = None
+    """One thing to probe, with all its options. Picklable: probe workers get it from another process."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,199}$")] = Field(
+        description="what incidents and metrics call it; incidents belong to the name, so keep it"
+    )
+    url: str = Field(description="http://, https://, tcp:// with a port, or dns:// address to probe")
+    method: Annotated[str, StringConstraints(pattern=r"^[A-Z]+$")] = Field("GET", description="the HTTP method")
+    headers: dict[str, SecretStr] = Field(
+        default_factory=dict, description="headers to send; a secret one only as env:NAME or file:PATH"
+    )
+    body: str | None = Field(None, description="what to send as body; not a place for secrets")
 
     @field_validator("url")
     @classmethod
     def _known_scheme(cls, value: str) -> str:
         parts = urlsplit(value)
+        known = ", ".join(f"{scheme}://" for scheme in KIND_OF_SCHEME)
+        if "://" not in value:
+            raise ValueError(f"the address has no scheme; one of {known} is expected, such as https://example.com/")
         if parts.scheme not in KIND_OF_SCHEME:
-            known = ", ".join(f"{scheme}://" for scheme in KIND_OF_SCHEME)
             raise ValueError(f"the scheme {parts.scheme!r} cannot be probed; one of {known} is expected")
         if not parts.hostname and parts.scheme != "dns":
             raise ValueError("the address has no host")
-        if parts.scheme == "tcp" and parts.port is None:
+        if re.search(r"[\s\x00-\x1f\x7f]", value):
+            raise ValueError("the address has a space or a control character; write them as %20 and the like")
+        if parts.port is None and parts.scheme == "tcp":
             raise ValueError("a tcp target needs a port, such as tcp://db.example.com:5432")
-        if parts.password is not None:
-            raise ValueError("a password does not belong in an address; use headers with env: or file:")
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("a user or password does not belong in an address; use headers with env: or file:")
         return value
 
-    @model_validator(mode="after")
-    def _timeout_within_interval(self) -> Self:
-        if self.timeout > self.every:
-            raise ValueError("timeout must not be longer than every: probes of one target would overlap")
-        return self
+    @field_validator("headers")
+    @classmethod
+    def _sendable(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        """Never shows a value: it may be a secret."""
+        for name, content in value.items():
+            if not _HEADER_NAME.fullmatch(name):
+                raise ValueError(f"{name!r} is not the name of a header; it takes letters, digits and hyphens")
+            if _CONTROL.search(content.get_secret_value()):
+                raise ValueError(f"the value of {name} has a line break or another control character")
+        if len({name.lower() for name in value}) < len(value):
+            raise ValueError("a header is given twice; names of headers have no case")
+        return value
 
     @property
     def kind(self) -> str:
+        """The probe that measures it: a key of probes.PROBES."""
         return KIND_OF_SCHEME[urlsplit(self.url).scheme]
 
     def with_defaults(self, defaults: TargetOptions) -> Target:

@@ -35,48 +35,59 @@ _MUST_BE: dict[str, Callable[[Said], str]] = {
 }
 _SECTION = {"model_type", "model_attributes_type", "dict_type", "dataclass_type"}
 _LIST = {"tuple_type", "list_type"}
+LONGEST = 400
 _UNSEEN = {"pagerduty", "store", "headers"}  # sections of which an error never repeats a value
 
 
 def problems_of(error: ValidationError, root: Node) -> Iterator[Problem]:
     """One problem for each place and mistake, in the order of the settings."""
-    branches: dict[tuple[Path_, str], bool] = {}
     for said in error.errors(include_url=False, include_input=False):
         loc: Path_ = said["loc"]
         node, path = root.nearest(loc)
         kind = said["type"]
+        if kind == "default_factory_not_called":  # told already of the field on which the default depends
+            continue
         if kind == "missing":
             yield problem_at(root, loc, f"is missing; add `{loc[-1]}:` here")
         elif kind == "extra_forbidden":
             yield problem_at(root, loc, _unknown(loc[:-1], loc[-1]))
-        elif len(path) < len(loc):
-            if (path, "union") not in branches:  # one of several types a value may have: say it once
-                branches[path, "union"] = True
-                yield problem_at(root, path, f"must be text, a number, true, false or null{_because(node)}")
+        elif kind == "timeout_over_every":
+            yield _timeout_problem(root, loc, str(said["msg"]))
+        elif loc[-1] == "[key]":
+            yield problem_at(root, loc[:-1], f"the name must be {_MUST_BE[kind](said['ctx'])}")
+        elif len(path) < len(loc):  # one of the types that a value may have; the others say the same
+            yield problem_at(root, path, f"must be text, a number, true, false or null{_because(node)}")
         else:
-            yield problem_at(root, loc, _wrong(kind, dict(said), node, loc))
+            yield problem_at(root, loc, _wrong(kind, dict(said), node))
 
 
-def _wrong(kind: str, said: Said, node: Node, loc: Path_) -> str:
+def _wrong(kind: str, said: Said, node: Node) -> str:
     context = said.get("ctx", {})
     if kind in _SECTION:
         return "is empty; add its fields or remove the line" if node.value is None else "must be a section of fields"
     if kind in _LIST:
         return "must be a list; write it as [a, b] or with one `- ` line an item"
     if kind in _MUST_BE:
-        value = "" if _unseen(loc) else f"{shown(node.value)} "
-        return f"{value}must be {_MUST_BE[kind](context)}{_because(node)}"
+        return f"{_value(node)}must be {_MUST_BE[kind](context)}{_because(node)}"
     text = str(context["error"]) if "error" in context else str(said["msg"])
-    return f"the value {_because(node)}".strip() if _unseen(loc) and not text else text
+    return f"{text}{_because(node)}"[:LONGEST]
+
+
+def _value(node: Node) -> str:
+    scalar = not isinstance(node.value, dict | list) and node.value is not None
+    return f"{shown(node.value)} " if scalar and not _UNSEEN & set(node.origin.path) else ""
+
+
+def _timeout_problem(root: Node, loc: Path_, text: str) -> Problem:
+    """Of a target's own interval and the timeout of all, the interval is what to look at."""
+    timeout, every = root.at(loc), root.at((*loc[:-1], "every"))
+    inherited = timeout is not None and timeout.origin.path != loc
+    return problem_at(root, (*loc[:-1], "every") if inherited and every else loc, text)
 
 
 def _because(node: Node) -> str:
     trap = trap_of(node)
     return f"; {trap}: quote it if text is meant" if trap else ""
-
-
-def _unseen(loc: Path_) -> bool:
-    return bool(_UNSEEN & set(loc))
 
 
 def _unknown(section: Path_, name: Step) -> str:
