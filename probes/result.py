@@ -48,7 +48,8 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsSession:
-    """What one TLS handshake showed. `not_after` is the earliest expiry in the chain that was sent."""
+    """What one TLS handshake showed. `not_after` is the earliest expiry in the chain that was verified, its root
+    included; in the chain as it was sent when it was not verified or does not verify."""
 
     version: str  # "TLS 1.3", as blackbox_exporter spells it
     cipher: str
@@ -66,6 +67,7 @@ class HttpFacts:
     redirects: int
     body_bytes: int
     content_length: int  # -1 when the header is absent
+    body_cut: bool = False  # reading stopped at the target's limit; there was more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

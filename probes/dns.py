@@ -1,0 +1,154 @@
+"""Probe a dns://[server[:port]]/name[?type=AAAA] address (RFC 4501): ask one question and see that it is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import unquote, urlsplit
+
+import dns.asyncbackend
+import dns.asyncquery
+import dns.exception
+import dns.message
+import dns.rcode
+import dns.rdatatype
+import dns.resolver
+
+from probes.context import ProbeContext
+from probes.engine.dial import SYSTEM_RESOLVER
+from probes.engine.exchange import Exchange
+from probes.engine.failures import Unanswered, of_os_error, of_timeout
+from probes.engine.resolve import Address, literal
+from probes.result import DnsFacts, Failure, FailureReason, Phase, ProbeResult
+from probes.target import Target
+
+DNS_PORT = 53
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """`server` is None for the system's own."""
+
+    name: str
+    type: str
+    server: str | None
+    port: int
+
+
+def question_of(url: str) -> Question:
+    """Raises Unanswered with the reason `internal` for an address that asks nothing that can be asked."""
+    parts = urlsplit(url)
+    name = unquote(parts.path.lstrip("/"))
+    options = dict(option.partition("=")[::2] for option in parts.query.replace("&", ";").lower().split(";"))
+    question = Question(name, options.get("type", "a").upper(), parts.hostname, parts.port or DNS_PORT)
+    try:
+        dns.message.make_query(question.name, question.type)
+    except (dns.exception.DNSException, ValueError) as error:
+        raise Unanswered(FailureReason.INTERNAL, f"cannot ask for {question.type} of {name!r}: {error}") from None
+    if not name:
+        raise Unanswered(
+            FailureReason.INTERNAL, "the address has no name to ask for, such as dns://192.0.2.53/example.com"
+        )
+    return question
+
+
+async def probe(target: Target, context: ProbeContext) -> ProbeResult:
+    started_at, begun = datetime.now(UTC), time.monotonic()
+    exchange = Exchange()
+    answer: dns.message.Message | None = None
+    failure: Failure | None = None
+    timeout_seconds = target.timeout.total_seconds()
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            question = question_of(target.url)
+            answer = await _ask(question, exchange, begun + timeout_seconds)
+            _judge(question, answer)
+    except TimeoutError:
+        failure = of_timeout(timeout_seconds, exchange.stage, time.monotonic() - exchange.stage_since)
+    except Unanswered as unanswered:
+        failure = unanswered.failure
+    exchange.enter(None)
+    ended = time.monotonic()
+    return ProbeResult(
+        target=target.name,
+        region=context.region,
+        kind="dns",
+        started_at=started_at,
+        monotonic_seconds=ended,
+        duration_seconds=ended - begun,
+        phases=tuple(exchange.phases.items()),
+        failure=failure,
+        late_seconds=context.late_seconds,
+        address=exchange.address,
+        dns=_facts(answer),
+    )
+
+
+async def _ask(question: Question, exchange: Exchange, deadline: float) -> dns.message.Message:
+    """What the first of the servers that answers says; one that does not gets an equal share of the time left.
+    Raises Unanswered with the last server's failure."""
+    exchange.enter(Phase.RESOLVE)
+    servers = await _servers(question)
+    exchange.enter(Phase.REQUEST)
+    for left, server in zip(range(len(servers), 0, -1), servers, strict=True):
+        exchange.address = server.ip
+        try:
+            async with asyncio.timeout((deadline - time.monotonic()) / left if left > 1 else None):
+                return await _ask_one(question, server)
+        except (TimeoutError, Unanswered):
+            if left == 1:
+                raise
+    raise Unanswered(FailureReason.INTERNAL, "this host has no name server")
+
+
+async def _ask_one(question: Question, server: Address) -> dns.message.Message:
+    """Over UDP, and again over TCP when the answer came truncated."""
+    query = dns.message.make_query(question.name, question.type)
+    backend = dns.asyncbackend.get_backend("asyncio")
+    try:
+        message, _ = await dns.asyncquery.udp_with_fallback(
+            query, server.ip, port=server.sockaddr[1], backend=backend, ignore_unexpected=True
+        )
+    except dns.exception.DNSException as error:
+        raise Unanswered(FailureReason.PROTOCOL, f"the answer of {server} is not valid DNS: {error}") from None
+    except EOFError:
+        raise Unanswered(FailureReason.RESET, f"{server} closed the connection without an answer") from None
+    except OSError as error:
+        raise of_os_error(error, f"asking {server}") from None
+    return message
+
+
+async def _servers(question: Question) -> tuple[Address, ...]:
+    if question.server is not None:
+        return await SYSTEM_RESOLVER.resolve(question.server, question.port)
+    try:
+        system = dns.resolver.Resolver()
+    except dns.exception.DNSException as error:
+        raise Unanswered(FailureReason.INTERNAL, f"this host has no name server: {error}") from None
+    return tuple(address for server in system.nameservers for address in literal(str(server), system.port))
+
+
+def _judge(question: Question, answer: dns.message.Message) -> None:
+    asked = f"{question.type} of {question.name!r}"
+    if answer.rcode() is not dns.rcode.NOERROR:
+        raise Unanswered(FailureReason.DNS, f"{asked}: {dns.rcode.to_text(answer.rcode())}")
+    wanted = dns.rdatatype.from_text(question.type)
+    if not any(wanted in (rows.rdtype, dns.rdatatype.ANY) for rows in answer.answer):
+        raise Unanswered(FailureReason.DNS, f"{asked}: the answer has no such record")
+
+
+def _facts(answer: dns.message.Message | None) -> DnsFacts | None:
+    if answer is None:
+        return None
+    return DnsFacts(
+        rcode=dns.rcode.to_text(answer.rcode()),
+        answers=_records(answer.answer),
+        authority=_records(answer.authority),
+        additional=_records(answer.additional),
+    )
+
+
+def _records(section: list[dns.rrset.RRset]) -> int:
+    return sum(len(rows) for rows in section)

@@ -1,0 +1,1 @@
+"""The HTTP transport, socket and clock work, the schedule and the worker processes."""

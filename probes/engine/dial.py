@@ -1,0 +1,62 @@
+"""One TCP connection: the addresses of a name are tried in order."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+
+from probes.engine.exchange import Exchange
+from probes.engine.failures import Unanswered, of_os_error
+from probes.engine.resolve import Address, Resolver, SystemResolver
+from probes.result import FailureReason, Phase
+
+SYSTEM_RESOLVER = SystemResolver()
+
+
+async def dial(
+    host: str, port: int, exchange: Exchange, *, deadline: float, resolver: Resolver = SYSTEM_RESOLVER
+) -> socket.socket:
+    """A connected non-blocking socket. `deadline` is on the monotonic clock; it is only used to share the time out: an
+    address that does not answer gets an equal share of what is left, so that the next one still has its turn.
+
+    Raises Unanswered; when there were several addresses its detail names each of them.
+    """
+    exchange.enter(Phase.RESOLVE)
+    addresses = await resolver.resolve(host, port)
+    exchange.enter(Phase.CONNECT)
+    refusals: list[Unanswered] = []
+    for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
+        exchange.address = address.ip
+        share_seconds = None if left == 1 else (deadline - time.monotonic()) / left
+        try:
+            return await _connect(address, share_seconds)
+        except TimeoutError:
+            refusals.append(Unanswered(FailureReason.TIMEOUT, f"connecting to {address}: no answer"))
+        except OSError as error:
+            refusals.append(of_os_error(error, f"connecting to {address}"))
+    raise _most_telling(refusals)
+
+
+async def _connect(address: Address, seconds: float | None) -> socket.socket:
+    sock = socket.socket(address.family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        loop = asyncio.get_running_loop()
+        if seconds is None:
+            await loop.sock_connect(sock, address.sockaddr)
+        else:
+            async with asyncio.timeout(seconds):
+                await loop.sock_connect(sock, address.sockaddr)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _most_telling(refusals: list[Unanswered]) -> Unanswered:
+    """A host without IPv6 finds every IPv6 address unreachable: what the others said counts for more."""
+    reasons = [refusal.failure.reason for refusal in refusals]
+    reason = next((reason for reason in reasons if reason is not FailureReason.UNREACHABLE), reasons[-1])
+    return Unanswered(reason, "; ".join(refusal.failure.detail for refusal in refusals))

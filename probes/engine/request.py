@@ -1,0 +1,96 @@
+"""What is sent for a target: prepared once, and again for each redirect."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import httpx
+
+from probes.engine.failures import Unanswered
+from probes.result import FailureReason
+from probes.target import Target
+
+BASE_HEADERS = {
+    "User-Agent": "monitor-oncall",
+    "Accept": "*/*",
+    "Accept-Encoding": "identity",  # a compressed answer would have to be unpacked, and could be a bomb
+    "Connection": "close",
+}
+REDIRECTS = {301, 302, 303, 307, 308}
+KEEP_METHOD = {307, 308}
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_LINE_BREAK = re.compile(r"[\r\n\0]")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The first request of a probe of `target`, without what belongs to one probe alone."""
+
+    target: Target
+    url: httpx.URL
+    headers: httpx.Headers
+    content: bytes
+
+    def request(self, extensions: dict[str, object]) -> httpx.Request:
+        return httpx.Request(
+            self.target.method, self.url, headers=self.headers, content=self.content or None, extensions=extensions
+        )
+
+
+def prepare(target: Target) -> Prepared:
+    """Raises Unanswered with the reason `internal` when the target's address or headers cannot be sent."""
+    try:
+        url = httpx.URL(target.url)
+    except httpx.InvalidURL as error:
+        raise Unanswered(FailureReason.INTERNAL, f"the address cannot be used: {error}") from None
+    for name, value in target.headers.items():
+        if not _HEADER_NAME.fullmatch(name) or _LINE_BREAK.search(value.get_secret_value()):
+            raise Unanswered(FailureReason.INTERNAL, f"the header {name!r} cannot be sent: not a valid name or value")
+    content = (target.body or "").encode()
+    headers = httpx.Headers(_headers(target))
+    # httpx adds Host and Content-Length; taken from it once, and not at each probe.
+    complete = httpx.Request(target.method, url, headers=headers, content=content or None).headers
+    return Prepared(target, url, complete, content)
+
+
+def _headers(target: Target) -> dict[str, str]:
+    own = {name: value.get_secret_value() for name, value in target.headers.items()}
+    given = {name.lower() for name in own}
+    return {name: value for name, value in BASE_HEADERS.items() if name.lower() not in given} | own
+
+
+def origin(url: httpx.URL) -> tuple[str, bytes, int | None]:
+    """Scheme, host and port: httpx drops a port that is the scheme's own."""
+    return url.scheme, url.raw_host, url.port
+
+
+def shown(url: httpx.URL) -> str:
+    """For people: without user, password, query and fragment, in which secrets may stand."""
+    return str(url.copy_with(username=None, password=None, query=None, fragment=None))
+
+
+def redirected(prepared: Prepared, last: httpx.Request, response: httpx.Response) -> httpx.Request:
+    """The request that a 3xx answer asks for. The target's own headers go only to the target's own origin.
+
+    Raises Unanswered with the reason `redirect` when there is nowhere to go.
+    """
+    location = response.headers.get("location", "")
+    try:
+        url = last.url.join(location)
+    except httpx.InvalidURL:
+        raise Unanswered(
+            FailureReason.REDIRECT, f"status {response.status_code} to an address that is not valid"
+        ) from None
+    if not location or url.scheme not in ("http", "https") or not url.host:
+        raise Unanswered(
+            FailureReason.REDIRECT,
+            f"status {response.status_code} to {shown(url) if location else 'nowhere'}: cannot be followed",
+        )
+    code, method = response.status_code, last.method
+    if code not in KEEP_METHOD and method != "HEAD" and (code == 303 or method == "POST"):
+        method = "GET"
+    content = prepared.content if method == prepared.target.method else b""
+    own = _headers(prepared.target) if origin(url) == origin(prepared.url) else BASE_HEADERS
+    headers = {name: value for name, value in own.items() if content or not name.lower().startswith("content-")}
+    return httpx.Request(method, url, headers=headers, content=content or None, extensions=dict(last.extensions))

@@ -1,0 +1,78 @@
+"""TLS contexts, and what a handshake showed of the other side."""
+
+from __future__ import annotations
+
+import _ssl
+import hashlib
+import ssl
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+
+from cryptography import x509
+
+from probes.engine.failures import Unanswered
+from probes.result import FailureReason, TlsSession
+from probes.target import TlsOptions
+
+
+def client_context(options: TlsOptions) -> ssl.SSLContext:
+    """A context for these options; building one takes milliseconds, so they are kept. With `ca_file` only the
+    authorities in it are trusted, else the system's. A file that was changed is read anew.
+
+    Raises Unanswered with the reason `internal` when `ca_file` cannot be used.
+    """
+    path = options.ca_file
+    try:
+        changed_ns = path.stat().st_mtime_ns if path else 0
+        return _context(path, changed_ns, options.verify)
+    except (OSError, ssl.SSLError) as error:
+        raise Unanswered(FailureReason.INTERNAL, f"tls.ca_file {path} cannot be used: {error}") from None
+
+
+@lru_cache(maxsize=256)
+def _context(ca_file: Path | None, _changed_ns: int, verify: bool) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+    context.set_alpn_protocols(["http/1.1"])
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def session_of(tls: ssl.SSLObject, *, verified: bool) -> TlsSession | None:
+    """The facts of a handshake that is done, or that failed at the certificate; None when no certificate was seen.
+
+    `not_after` is the earliest end in the chain that was verified, its root included: that is when clients begin to
+    fail. When nothing was verified it is the earliest in the chain as sent.
+    """
+    chain = _chain(tls, "get_verified_chain" if verified else "get_unverified_chain")
+    read = [_read(der) for der in chain]
+    if not read or read[0] is None:
+        return None
+    name, protocol, _ = tls.cipher() or ("", "", 0)
+    version = tls.version() or protocol or "unknown"
+    return TlsSession(
+        version=version.replace("TLSv1.", "TLS 1.").replace("TLSv1", "TLS 1.0"),
+        cipher=name,
+        not_after=min(certificate[0] for certificate in read if certificate is not None),
+        leaf_sha256=read[0][1],
+        verified=verified,
+    )
+
+
+def _chain(tls: ssl.SSLObject, method: str) -> list[bytes]:
+    """DER of each certificate, the leaf first. Public since Python 3.13; before, it is a call of the inner object."""
+    if hasattr(tls, method):
+        return list(getattr(tls, method)())
+    certificates = getattr(tls._sslobj, method)() or ()  # type: ignore[attr-defined]
+    return [certificate.public_bytes(_ssl.ENCODING_DER) for certificate in certificates]
+
+
+@lru_cache(maxsize=4096)
+def _read(der: bytes) -> tuple[datetime, str] | None:
+    """(end, SHA-256 as hex) of a certificate; None when it cannot be read. Kept: it is the same at the next probe."""
+    try:
+        return x509.load_der_x509_certificate(der).not_valid_after_utc, hashlib.sha256(der).hexdigest()
+    except ValueError:
+        return None
