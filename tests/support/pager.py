@@ -28,7 +28,7 @@ class Fault:
 
     name: str
     takes: bool
-    act: Callable[[asyncio.StreamWriter], Awaitable[None]]
+    act: Callable[[FaultyPager, asyncio.StreamWriter], Awaitable[None]]
 
     def __repr__(self) -> str:
         return self.name
@@ -41,6 +41,10 @@ class FaultyPager:
     faults: list[Fault]
     bodies: list[dict[str, Any]] = field(default_factory=list)
     refused: list[tuple[str, ...]] = field(default_factory=list)
+    flooded: int = 0
+
+
+Act = Callable[[FaultyPager, asyncio.StreamWriter], Awaitable[None]]
 
 
 def answer(status: str, body: str, *headers: str, kind: str = "application/json") -> bytes:
@@ -48,8 +52,8 @@ def answer(status: str, body: str, *headers: str, kind: str = "application/json"
     return ("\r\n".join(head) + "\r\n\r\n" + body).encode()
 
 
-def says(*parts: bytes) -> Callable[[asyncio.StreamWriter], Awaitable[None]]:
-    async def act(writer: asyncio.StreamWriter) -> None:
+def says(*parts: bytes) -> Act:
+    async def act(pager: FaultyPager, writer: asyncio.StreamWriter) -> None:
         for part in parts:
             writer.write(part)
         await writer.drain()
@@ -57,22 +61,22 @@ def says(*parts: bytes) -> Callable[[asyncio.StreamWriter], Awaitable[None]]:
     return act
 
 
-async def hang_up(writer: asyncio.StreamWriter) -> None:
+async def hang_up(_: FaultyPager, writer: asyncio.StreamWriter) -> None:
     writer.close()
 
 
-async def black_hole(writer: asyncio.StreamWriter) -> None:
+async def black_hole(_: FaultyPager, __: asyncio.StreamWriter) -> None:
     await asyncio.Event().wait()
 
 
-async def reset_in_the_middle(writer: asyncio.StreamWriter) -> None:
+async def reset_in_the_middle(_: FaultyPager, writer: asyncio.StreamWriter) -> None:
     writer.write(SUCCESS[: len(SUCCESS) - 10])
     await writer.drain()
     writer.transport.abort()
 
 
-def drips(start: bytes, drop: bytes) -> Callable[[asyncio.StreamWriter], Awaitable[None]]:
-    async def act(writer: asyncio.StreamWriter) -> None:
+def drips(start: bytes, drop: bytes) -> Act:
+    async def act(pager: FaultyPager, writer: asyncio.StreamWriter) -> None:
         writer.write(start)
         while True:
             writer.write(drop)
@@ -82,12 +86,13 @@ def drips(start: bytes, drop: bytes) -> Callable[[asyncio.StreamWriter], Awaitab
     return act
 
 
-def floods(start: bytes, wave: bytes) -> Callable[[asyncio.StreamWriter], Awaitable[None]]:
-    async def act(writer: asyncio.StreamWriter) -> None:
+def floods(start: bytes, wave: bytes) -> Act:
+    async def act(pager: FaultyPager, writer: asyncio.StreamWriter) -> None:
         writer.write(start)
         while True:  # until the sender has had enough, which drain() tells
             writer.write(wave)
             await writer.drain()
+            pager.flooded += len(wave)
 
     return act
 
@@ -171,7 +176,7 @@ async def _one_request(pager: FaultyPager, reader: asyncio.StreamReader, writer:
         writer.write(good)
         await writer.drain()
         return True
-    await fault.act(writer)
+    await fault.act(pager, writer)
     return False
 
 
