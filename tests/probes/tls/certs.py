@@ -1,0 +1,130 @@
+"""A private certificate authority that issues every kind of bad certificate."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+NOW = datetime.now(UTC).replace(microsecond=0)
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Issued:
+    """A certificate with its key, and who issued it (itself, when it is a root)."""
+
+    certificate: x509.Certificate
+    key: PrivateKey
+    issuer: Issued | None = None
+
+    def chain(self) -> list[x509.Certificate]:
+        """As a sound server sends it: the leaf and the intermediates, without the root."""
+        if self.issuer is None or self.issuer.issuer is None:
+            return [self.certificate]
+        return [self.certificate, *self.issuer.chain()]
+
+
+def ec_key() -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def rsa_key(bits: int = 2048) -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(65537, bits)
+
+
+def authority(name: str, issuer: Issued | None = None, digest: hashes.HashAlgorithm | None = None) -> Issued:
+    key = ec_key()
+    builder = _builder(name, key, issuer, NOW - DAY * 365, NOW + DAY * 3650)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    builder = builder.add_extension(_CA_USAGE, critical=True)
+    return Issued(_sign(builder, key, issuer, digest), key, issuer)
+
+
+def leaf(
+    issuer: Issued | None,
+    names: Sequence[str] = ("localhost",),
+    *,
+    key: PrivateKey | None = None,
+    not_before: datetime = NOW - DAY,
+    not_after: datetime = NOW + DAY * 90,
+    digest: hashes.HashAlgorithm | None = None,
+    usage: x509.ObjectIdentifier | None = ExtendedKeyUsageOID.SERVER_AUTH,
+    common_name: str | None = None,
+) -> Issued:
+    """A server certificate; self-signed without an issuer."""
+    key = key or ec_key()
+    builder = _builder(common_name or (names[0] if names else "nameless"), key, issuer, not_before, not_after)
+    builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+    if names:
+        builder = builder.add_extension(x509.SubjectAlternativeName([_general(name) for name in names]), critical=False)
+    if usage is not None:
+        builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+    return Issued(_sign(builder, key, issuer, digest), key, issuer)
+
+
+def pem(*certificates: x509.Certificate) -> bytes:
+    return b"".join(each.public_bytes(serialization.Encoding.PEM) for each in certificates)
+
+
+def write(folder: Path, name: str, issued: Issued, sent: Sequence[x509.Certificate] | None = None) -> tuple[Path, Path]:
+    """(chain file, key file) as a server wants them; `sent` instead of the sound chain."""
+    chain, key = folder / f"{name}.pem", folder / f"{name}.key"
+    chain.write_bytes(pem(*(issued.chain() if sent is None else sent)))
+    plain = serialization.NoEncryption()
+    key.write_bytes(
+        issued.key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, plain)
+    )
+    return chain, key
+
+
+_CA_USAGE = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+
+
+def _builder(
+    name: str, key: PrivateKey, issuer: Issued | None, not_before: datetime, not_after: datetime
+) -> x509.CertificateBuilder:
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    issuer_key = (issuer.key if issuer else key).public_key()
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer.certificate.subject if issuer else subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(not_before)
+        .not_valid_after(not_after)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key), critical=False)
+    )
+
+
+def _sign(
+    builder: x509.CertificateBuilder, key: PrivateKey, issuer: Issued | None, digest: hashes.HashAlgorithm | None
+) -> x509.Certificate:
+    return builder.sign(issuer.key if issuer else key, digest or hashes.SHA256())  # type: ignore[arg-type]
+
+
+def _general(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
