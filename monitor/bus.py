@@ -13,7 +13,7 @@ Batch = Sequence[ProbeResult]
 
 class Bus(Protocol):
     async def publish(self, batch: Batch) -> None:
-        """Hand a batch over; waits while the bus is full, so that a slow reader slows its writer and nothing is lost."""
+        """Hand a batch over; waits while the bus is full: a slow reader slows its writer, nothing is lost."""
         ...
 
     def batches(self) -> AsyncIterator[Batch]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Protocol
 
 import structlog
 
@@ -22,10 +21,8 @@ Respond = Callable[[Signal, Target | None], Awaitable[Incident | None]]
 """One transaction for one signal: `monitor.response.on_signal` with everything but these two given."""
 
 
-class Observer(Protocol):
-    """Is shown every batch, in order; must not raise or wait."""
-
-    def observe(self, batch: Batch) -> None: ...
+Observe = Callable[[Batch], None]
+"""Is shown every batch, in order: history, metrics, the live view. Must not raise or wait."""
 
 
 class Pipeline:
@@ -40,7 +37,7 @@ class Pipeline:
         targets: Iterable[Target],
         *,
         respond: Respond,
-        observers: Iterable[Observer],
+        observers: Iterable[Observe],
         on_commit: Callable[[], None],
     ) -> None:
         self._targets = {target.name: target for target in targets}
@@ -76,8 +73,8 @@ class Pipeline:
             await self.handle(batch)
 
     async def handle(self, batch: Batch) -> None:
-        for observer in self._observers:
-            observer.observe(batch)
+        for observe in self._observers:
+            observe(batch)
         await self.take(self._correlator.observe(batch))
 
     async def take(self, signals: Iterable[Signal]) -> None:

@@ -1,0 +1,123 @@
+"""What goes on beside the path of a result: history to disk, figures for metrics and page, retention, the clock."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+
+from monitor.store import StoreUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from probes.engine.pool import WorkerPool
+
+    from alerts.incident import Incident
+    from monitor.clock import Clock
+    from monitor.delivery import Delivery
+    from monitor.live import Live
+    from monitor.metrics import Metrics
+    from monitor.pipeline import Pipeline
+    from monitor.settings import Retention
+    from monitor.store import History, Store
+
+log = structlog.get_logger()
+
+TICK_SECONDS = 1.0
+PRUNE_EVERY_SECONDS = 600.0
+CLOCK_STEP = timedelta(seconds=1)  # NTP slews what is less
+
+
+class ClockWatch:
+    """Tells when the wall clock was set: when it and the monotonic clock no longer agree on what time has passed."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._offset = self._now_offset()
+
+    def _now_offset(self) -> timedelta:
+        return timedelta(seconds=self._clock.now().timestamp() - self._clock.monotonic())
+
+    def step(self) -> timedelta | None:
+        """How far the wall clock was set since the last call, forward positive; None when it was not."""
+        offset = self._now_offset()
+        step = offset - self._offset
+        if abs(step) < CLOCK_STEP:
+            return None
+        self._offset = offset
+        return step
+
+
+class Housekeeping:
+    """Ticks once a second until it is cancelled; no fault of the store ends it."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        history: History,
+        pipeline: Pipeline,
+        delivery: Delivery,
+        pool: WorkerPool,
+        metrics: Metrics,
+        live: Live,
+        clock: Clock,
+        region: str,
+        retention: Callable[[], Retention],
+    ) -> None:
+        self._store = store
+        self._history = history
+        self._pipeline = pipeline
+        self._delivery = delivery
+        self._pool = pool
+        self._metrics = metrics
+        self._live = live
+        self._clock = clock
+        self._region = region
+        self._retention = retention
+        self._watch = ClockWatch(clock)
+        self._next_prune = clock.monotonic()
+
+    async def run(self) -> None:
+        while True:
+            await self.tick()
+            await asyncio.sleep(TICK_SECONDS)
+
+    async def tick(self) -> None:
+        self._look_at_clock()
+        self._metrics.set_pool(self._pool.stats())
+        self._metrics.set_history_dropped(self._history.stats().dropped)
+        try:
+            await self.show_incidents()
+            self._metrics.set_outbox(await self._store.outbox_stats(self._clock.now()))
+            await self._history.flush()
+            await self._prune()
+        except StoreUnavailable as error:
+            log.warning("the store does not answer", error=str(error))
+
+    async def show_incidents(self) -> None:
+        """Metrics and page see what is open; the pipeline sees what people resolved by hand."""
+        incidents = await self._pipeline.sync(self._read_open)
+        self._metrics.set_incidents(incidents)
+        self._live.set_incidents(incidents)
+
+    async def _read_open(self) -> list[Incident]:
+        incidents = await self._store.incidents(open_only=True, limit=100_000)
+        return [incident for incident in incidents if incident.region == self._region]
+
+    def _look_at_clock(self) -> None:
+        step = self._watch.step()
+        if step is not None:
+            self._metrics.set_clock_step(step.total_seconds())
+            log.warning("the wall clock was set; windows and intervals go on", by_seconds=step.total_seconds())
+
+    async def _prune(self) -> None:
+        if self._clock.monotonic() < self._next_prune:
+            return
+        self._next_prune = self._clock.monotonic() + PRUNE_EVERY_SECONDS
+        retention = self._retention()
+        removed = await self._store.prune(self._clock.now(), retention.results, retention.minutes)
+        log.debug("old history was removed", removed=str(removed))
