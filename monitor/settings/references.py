@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from monitor.redact import SHORTEST_SECRET, is_secret_name, register_secret
+from monitor.redact import SHORTEST_SECRET, is_secret_header, register_secret
 from monitor.settings.model import REFERENCE_PATTERN
 from monitor.settings.node import Node, Path_
 from monitor.settings.problem import Problem, problem_at
@@ -77,7 +77,7 @@ def is_secret(kind: str, value: str) -> bool:
     """Whether `value`, written out, would give a secret away."""
     if kind == "url":
         return "@" in value and _password(value) is not None
-    return kind == "key" or is_secret_name(kind) or _SCHEME.match(value) is not None
+    return kind == "key" or is_secret_header(kind) or _SCHEME.match(value) is not None
 
 
 def _looked_up(reference: str, kind: str, environ: Mapping[str, str], base: Path) -> str:
