@@ -6,6 +6,8 @@ import sys
 
 import typer
 
+from monitor.cli.tls_grade import tls_grade
+
 app = typer.Typer(
     name="monitor",
     help="Probe services, judge what is seen, page once, and track the response.",
@@ -13,6 +15,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=True,
 )
+
+app.command("tls-grade")(tls_grade)
 
 
 def main() -> None:
