@@ -19,7 +19,6 @@ from monitor.store.address import Address
 from monitor.store.errors import CONNECT_ERRORS, StoreUnavailable, cause_of, translated
 from monitor.store.types import to_json
 
-LOCK_SECONDS = 10.0  # how long a write waits for another process's
 WRITE_LOCK = 0x6D6F6E01  # advisory lock keys of PostgreSQL: "mon" and a number
 MIGRATION_LOCK = 0x6D6F6E02
 
@@ -31,7 +30,6 @@ _SQLITE_PRAGMAS = (
 _POSTGRES_SETTINGS = {
     "application_name": "monitor",
     "timezone": "UTC",
-    "lock_timeout": f"{LOCK_SECONDS:.0f}s",
     "statement_timeout": "30s",
     "idle_in_transaction_session_timeout": "60s",
 }
@@ -47,6 +45,7 @@ class Database:
         self.dialect = writer.dialect.name
         self._reader = reader
         self._writer = writer
+        self._series: dict[tuple[str, str, str], int] = {}
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.place}>"
@@ -91,13 +90,13 @@ class Database:
         return postgresql.insert(table) if self.dialect == "postgresql" else sqlite.insert(table)
 
 
-def connect(address: Address) -> tuple[AsyncEngine, AsyncEngine]:
+def connect(address: Address, lock_seconds: float) -> tuple[AsyncEngine, AsyncEngine]:
     """The engines for (reading, writing). Nothing is opened yet."""
-    return _sqlite(address) if address.path else _postgresql(address)
+    return _sqlite(address, lock_seconds) if address.path else _postgresql(address, lock_seconds)
 
 
-def _sqlite(address: Address) -> tuple[AsyncEngine, AsyncEngine]:
-    timeout = {"timeout": LOCK_SECONDS}
+def _sqlite(address: Address, lock_seconds: float) -> tuple[AsyncEngine, AsyncEngine]:
+    timeout = {"timeout": lock_seconds}
     reader = create_async_engine(address.url, pool_size=4, max_overflow=4, connect_args=timeout, **_COMMON)
     # One connection: writers of this process queue in order here, and meet other processes at SQLite's own lock.
     writer = create_async_engine(address.url, pool_size=1, max_overflow=0, connect_args=timeout, **_COMMON)
@@ -122,13 +121,14 @@ def _drive_transactions(engine: AsyncEngine, begin: str, pragmas: tuple[str, ...
         connection.exec_driver_sql(begin)
 
 
-def _postgresql(address: Address) -> tuple[AsyncEngine, AsyncEngine]:
+def _postgresql(address: Address, lock_seconds: float) -> tuple[AsyncEngine, AsyncEngine]:
+    settings = {**_POSTGRES_SETTINGS, "lock_timeout": f"{lock_seconds * 1000:.0f}ms"}
     engine = create_async_engine(
         address.url,
         pool_size=5,
         max_overflow=5,
         pool_pre_ping=True,  # a server that was restarted costs one round trip, not an error
-        connect_args={"timeout": LOCK_SECONDS, "command_timeout": 60, "server_settings": _POSTGRES_SETTINGS},
+        connect_args={"timeout": 10, "command_timeout": 60, "server_settings": settings},
         **_COMMON,
     )
     snapshot = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)

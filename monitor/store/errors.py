@@ -23,6 +23,8 @@ class StoreUnavailable(UserError):
 
 # Defects of the caller, not of the database: these pass through as they are.
 _DEFECTS = (exc.IntegrityError, exc.ProgrammingError, exc.DataError, exc.NotSupportedError)
+# The same by the class of their SQLSTATE, for asyncpg does not tell them apart: data, integrity, syntax, raised by us.
+_DEFECT_CLASSES = frozenset({"22", "23", "42", "P0"})
 # What opening a connection raises outside of SQLAlchemy's own errors.
 CONNECT_ERRORS = (exc.SQLAlchemyError, OSError, asyncio.TimeoutError)
 
@@ -42,7 +44,14 @@ def translated(place: str) -> Iterator[None]:
     """Turn the errors of a database that does not work now into StoreUnavailable."""
     try:
         yield
-    except _DEFECTS:
-        raise
     except (exc.DBAPIError, exc.TimeoutError) as error:
+        if _is_defect(error):
+            raise
         raise StoreUnavailable(place, cause_of(error)) from None
+
+
+def _is_defect(error: exc.DBAPIError | exc.TimeoutError) -> bool:
+    origin = getattr(error, "orig", None)
+    sqlstate = getattr(origin, "sqlstate", None) or ""
+    refused_by_driver = isinstance(getattr(origin, "__cause__", None), ValueError)  # a value that it cannot encode
+    return isinstance(error, _DEFECTS) or sqlstate[:2] in _DEFECT_CLASSES or refused_by_driver

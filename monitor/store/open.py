@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 from pathlib import Path
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DatabaseError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from monitor.errors import UserError
 from monitor.store.address import Address, parse_address
-from monitor.store.database import LOCK_SECONDS, connect
+from monitor.store.database import connect
 from monitor.store.errors import CONNECT_ERRORS, cause_of
 from monitor.store.migrate import migrate
 from monitor.store.store import Store
@@ -32,15 +33,20 @@ _POSTGRES_REMEDIES = (
     ("permission denied", "let the role create tables: GRANT CREATE ON SCHEMA public TO ..."),
     ("already exists", "the database holds another program's tables; give monitor a database of its own"),
 )
+_JOURNAL_ATTEMPTS = 200
+_JOURNAL_PAUSE_SECONDS = 0.05
 _ANY_REMEDY = "check store.url, and that the database runs and can be reached from this machine"
 
 
-async def open_store(url: str) -> Store:
-    """Open the store at `url`, migrating it under a lock. Raises UserError naming the place and the remedy."""
+async def open_store(url: str, *, lock_seconds: float = 10.0) -> Store:
+    """Open the store at `url`, migrating it under a lock. Raises UserError naming the place and the remedy.
+
+    A write waits `lock_seconds` for writers of other processes before it raises StoreUnavailable.
+    """
     address = parse_address(url)
     if address.path:
         _prepare_file(address.path)
-    reader, writer = connect(address)
+    reader, writer = connect(address, lock_seconds)
     try:
         if address.path:
             await _journal(writer, address)
@@ -69,14 +75,13 @@ def _prepare_file(path: Path) -> None:
 
 async def _journal(engine: AsyncEngine, address: Address) -> None:
     """Switch to write-ahead logging once for all. SQLite does not wait its turn for this, so it is tried again."""
-    attempts = int(LOCK_SECONDS / 0.05)
-    for attempt in range(attempts):
+    for attempt in range(_JOURNAL_ATTEMPTS):
         try:
             mode = await _set_journal_mode(engine)
-        except DatabaseError as error:
-            if "locked" not in str(error.orig) or attempt == attempts - 1:
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or attempt == _JOURNAL_ATTEMPTS - 1:
                 raise
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(_JOURNAL_PAUSE_SECONDS)
             continue
         if mode != "wal":
             raise UserError(f"store: {address.place}: write-ahead logging does not work here; use a local disk")

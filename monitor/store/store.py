@@ -6,11 +6,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from monitor.store.incidents import IncidentReads
+from monitor.store.minutes import MinuteRows
 from monitor.store.outbox import Outbox
+from monitor.store.results import ResultRows
+from monitor.store.retention import Retention
 from monitor.store.write import WriteTx
 
 
-class Store(IncidentReads, Outbox):
+class Store(IncidentReads, Outbox, ResultRows, MinuteRows, Retention):
     """Opened by `open_store`. Every method raises StoreUnavailable when the database does not work now."""
 
     @asynccontextmanager

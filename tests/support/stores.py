@@ -9,9 +9,11 @@ from __future__ import annotations
 import shutil
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from monitor.store import Store, open_store, sqlite_url
 from tests.support.postgres import Postgres, postgres_server, run_apart
@@ -21,6 +23,17 @@ _TEMPLATE = "monitor_template"
 
 async def _migrate(url: str) -> None:
     await (await open_store(url)).close()
+
+
+@asynccontextmanager
+async def stuck(url: str) -> AsyncIterator[None]:
+    """Another program sits on the store at `url`: no write gets through until the block ends."""
+    store = await open_store(url)
+    async with store._write() as connection:
+        if store.dialect == "postgresql":
+            await connection.execute(sa.text("LOCK TABLE series, results, incidents, outbox IN EXCLUSIVE MODE"))
+        yield
+    await store.close()
 
 
 @pytest.fixture(scope="session")
