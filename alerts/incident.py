@@ -127,7 +127,7 @@ class SignalReceived:
     """Rules changed their minds. `at_seconds` is the monotonic clock's reading at the time of the event."""
 
     signal: Signal
-    target: Target
+    target: Target | None  # None: it is no longer in the settings, so its incident can only end
     at_seconds: float
 
 

@@ -96,7 +96,8 @@ def apply(incident: Incident, event: Event, at: datetime) -> Transition:
             draft.change_step(event)
         case SignalReceived(signal, target, at_seconds):
             draft.must_be_open()
-            draft.grow(signal.fired, target, at_seconds)
+            if target is not None:
+                draft.grow(signal.fired, target, at_seconds)
             draft.fire(signal.fired, at_seconds)
             if incident.level is not draft.incident.level:
                 draft.trigger()
