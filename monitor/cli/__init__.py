@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from monitor.cli.pager import app as pager
 from monitor.cli.tls_grade import tls_grade
 
 app = typer.Typer(
@@ -17,6 +18,7 @@ app = typer.Typer(
 )
 
 app.command("tls-grade")(tls_grade)
+app.add_typer(pager, name="pager")
 
 
 def main() -> None:
