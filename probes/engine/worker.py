@@ -1,0 +1,209 @@
+"""A probe worker: a process that does nothing but probe, so that no other work delays its clocks.
+
+It lives as long as its socket to the pool: when the parent goes away, however that happens, it ends too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import resource
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from probes import load
+from probes.context import Probe, ProbeContext
+from probes.engine.failures import failure
+from probes.engine.messages import Assign, Frames, Message, Probing, Results, Stop, Trouble, encode
+from probes.engine.outbox import Outbox
+from probes.engine.schedule import Schedule, Start
+from probes.result import FailureReason, ProbeResult
+
+# A probe ends by itself. One that does not, by a fault of ours, must not silence its target for ever.
+OVERRUN_SECONDS = {"tls_grade": 900.0}
+DEFAULT_OVERRUN_SECONDS = 30.0
+SIGTERM_DRAIN_SECONDS = 5.0
+MAX_TRACEBACK_CHARACTERS = 8000
+TROUBLE_EVERY_SECONDS = 60.0
+
+
+class Worker(asyncio.Protocol):
+    """The worker's end of the socket, its schedule, and the probes that run."""
+
+    def __init__(self, region: str) -> None:
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._region = region
+        self._frames = Frames()
+        self._outbox = Outbox(self._send_results)
+        self._schedule = Schedule((), time.monotonic())
+        self._probes: dict[str, Probe] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._troubles: dict[str, float] = {}
+        self._stopping: asyncio.Task[None] | None = None
+        self._transport: asyncio.Transport | None = None
+
+    # The socket.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+    def pause_writing(self) -> None:
+        self._outbox.set_writable(False)
+
+    def resume_writing(self) -> None:
+        self._outbox.set_writable(True)
+
+    def data_received(self, data: bytes) -> None:
+        for message in self._frames.feed(data):
+            if isinstance(message, Assign):
+                self._assign(message)
+            elif isinstance(message, Stop):
+                self.stop(message.deadline_seconds)
+
+    def _send(self, message: Message) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(encode(message))
+
+    def _send_results(self, batch: tuple[ProbeResult, ...]) -> None:
+        self._send(Results(batch, self._schedule.late, self._outbox.dropped))
+
+    # The schedule.
+
+    def _assign(self, message: Assign) -> None:
+        for kind in {job.kind for job in message.jobs} - self._probes.keys():
+            self._probes[kind] = load(kind)
+        self._schedule.replace(message.jobs, time.monotonic())
+        gc.unfreeze()
+        gc.collect()
+        gc.freeze()  # what is here stays: the collector need not look through it between probes
+        self._arm()
+        self._send(Probing())
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        due = self._schedule.next_due()
+        if due is not None and self._stopping is None:
+            self._timer = asyncio.get_running_loop().call_later(max(0.0, due - time.monotonic()), self._tick)
+
+    def _tick(self) -> None:
+        for start in self._schedule.start_due(time.monotonic()):
+            self._launch(start)
+        self._arm()
+
+    def _launch(self, start: Start) -> None:
+        task = asyncio.get_running_loop().create_task(self._run(start))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, start: Start) -> None:
+        self._outbox.add(await self._result(start))
+        again = self._schedule.finished(start.job.key, time.monotonic())
+        if again is not None and self._stopping is None:
+            self._launch(again)
+        self._arm()
+
+    async def _result(self, start: Start) -> ProbeResult:
+        job = start.job
+        started_at, begun = datetime.now(UTC), time.monotonic()
+        limit_seconds = job.target.timeout.total_seconds() + OVERRUN_SECONDS.get(job.kind, DEFAULT_OVERRUN_SECONDS)
+        try:
+            async with asyncio.timeout(limit_seconds):
+                context = ProbeContext(region=self._region, late_seconds=start.late_seconds)
+                return await self._probes[job.kind](job.target, context)
+        except Exception as error:
+            self.trouble(f"a {job.kind} probe raised {type(error).__name__}", error)
+            detail = f"a fault of the prober, not of the service: {type(error).__name__}; its log has the details"
+        ended = time.monotonic()
+        return ProbeResult(
+            target=job.target.name,
+            region=self._region,
+            kind=job.kind,
+            started_at=started_at,
+            monotonic_seconds=ended,
+            duration_seconds=ended - begun,
+            failure=failure(FailureReason.INTERNAL, detail),
+            late_seconds=start.late_seconds,
+        )
+
+    def trouble(self, what: str, error: BaseException | None) -> None:
+        """Have the parent log it: there it goes through the redaction of secrets. The same trouble once a minute."""
+        now = time.monotonic()
+        if now - self._troubles.get(what, -TROUBLE_EVERY_SECONDS) < TROUBLE_EVERY_SECONDS:
+            return
+        self._troubles[what] = now
+        lines = traceback.format_exception(error) if error is not None else []
+        self._send(Trouble(what, "".join(lines)[-MAX_TRACEBACK_CHARACTERS:]))
+
+    # The end.
+
+    def stop(self, deadline_seconds: float) -> None:
+        if self._stopping is None:
+            self._stopping = asyncio.get_running_loop().create_task(self._drain(deadline_seconds))
+            self._arm()
+
+    async def _drain(self, deadline_seconds: float) -> None:
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=deadline_seconds)
+        for task in self._tasks:
+            task.cancel()
+        self._outbox.flush(all_of_it=True)
+        if self._transport is not None:
+            self._transport.close()  # once everything is written
+
+
+async def _serve(sock: socket.socket, region: str) -> None:
+    loop = asyncio.get_running_loop()
+    _, worker = await loop.create_unix_connection(lambda: Worker(region), sock=sock)
+    loop.set_exception_handler(lambda _, context: worker.trouble(str(context["message"]), context.get("exception")))
+    # A service manager may signal the whole group: the parent drains, and so does the worker, with what it has in hand.
+    loop.add_signal_handler(signal.SIGTERM, worker.stop, SIGTERM_DRAIN_SECONDS)
+    await worker.ended
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:  # not on this platform: asyncio's own loop does
+        return None
+    return cast(Callable[[], asyncio.AbstractEventLoop], uvloop.new_event_loop)
+
+
+def _raise_file_limit() -> None:
+    """Each probe in flight is an open file; the usual soft limit of 1024 is too few for a few thousand targets."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (OSError, ValueError):
+        return
+
+
+def main(sock: socket.socket, region: str, *_: Any) -> None:
+    """The process. It does not return: a thread that is stuck in the name service must not keep it alive."""
+    for ignored in (signal.SIGINT, signal.SIGHUP):  # meant for the parent
+        signal.signal(ignored, signal.SIG_IGN)
+    _raise_file_limit()
+    code = 1
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_serve(sock, region))
+        code = 0
+    except Exception:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
