@@ -7,6 +7,7 @@ import sys
 import typer
 
 from monitor.cli.pager import app as pager
+from monitor.cli.run import run
 from monitor.cli.tls_grade import tls_grade
 
 app = typer.Typer(
@@ -17,6 +18,7 @@ app = typer.Typer(
     add_completion=True,
 )
 
+app.command("run")(run)
 app.command("tls-grade")(tls_grade)
 app.add_typer(pager, name="pager")
 

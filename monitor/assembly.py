@@ -1,0 +1,69 @@
+"""From settings to working parts."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from alerts.pagerduty.event import Pager
+from alerts.pagerduty.events_v1 import EventsV1
+from alerts.pagerduty.events_v2 import EventsV2
+from alerts.pagerduty.sink import FileSink
+from alerts.runbook import Runbook
+from monitor.errors import UserError
+from monitor.links import Links, links_of
+from monitor.response import read_runbooks
+from monitor.settings import Route, Settings
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Settings, and what they name, read and made: a plan that exists can be worked with."""
+
+    settings: Settings
+    runbooks: Mapping[Path, Runbook]
+    links: Links
+    pagers: Mapping[str, Pager]
+
+
+def plan_of(settings: Settings, base: Path) -> Plan:
+    """Raises UserError with every problem of every runbook, or for a route that cannot work."""
+    return Plan(settings, read_runbooks(settings.targets, base), links_of(settings), pagers_of(settings))
+
+
+def pagers_of(settings: Settings) -> dict[str, Pager]:
+    """A driver for each route. Raises UserError when one cannot work as it is set."""
+    return {name: _pager(name, route, settings) for name, route in settings.pagerduty.routes.items()}
+
+
+def _pager(name: str, route: Route, settings: Settings) -> Pager:
+    place = f"pagerduty.routes.{name}"
+    if route.driver == "sink":
+        if route.file is None:
+            raise UserError(f"{place}.file: the sink driver needs the file that pages are appended to")
+        return FileSink(route.file)
+    if route.routing_key is None:
+        raise UserError(f"{place}.routing_key: the {route.driver} driver needs a key, as env:NAME or file:PATH")
+    driver = EventsV2 if route.driver == "events-v2" else EventsV1
+    try:
+        return driver(settings.pagerduty.events_url, route.routing_key.get_secret_value())
+    except ValueError as error:
+        raise UserError(f"{place}: {error}") from None
+
+
+def lease_owner(region: str) -> str:
+    """A name for the outbox leases of this start of this process: another start is never taken for this one."""
+    return f"{region}/{os.getpid()}/{secrets.token_hex(6)}"
+
+
+FIXED = ("region", "data", "workers", "web", "store")
+
+
+def refuse_fixed_changes(old: Settings, new: Settings) -> None:
+    """Some settings are what the running daemon stands on. Raises UserError for all that a reload would change."""
+    changed = [name for name in FIXED if getattr(old, name) != getattr(new, name)]
+    if changed:
+        raise UserError(*(f"{name}: cannot change while the daemon runs; restart it" for name in changed))
