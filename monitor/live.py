@@ -117,26 +117,34 @@ class Live:
 
     def view(self, target_name: str, monotonic_seconds: float) -> TargetView | None:
         held = self._held.get(target_name)
-        return None if held is None else self._view(held, monotonic_seconds)
+        return None if held is None else _view(held, self._open.get(target_name), monotonic_seconds)
 
-    def views(self, monotonic_seconds: float) -> tuple[TargetView, ...]:
-        """Every target, worst first: paging incident, open incident, failing, unknown, ok; then by name."""
-        return tuple(sorted((self._view(held, monotonic_seconds) for held in self._held.values()), key=_worst_first))
+    def views(
+        self, monotonic_seconds: float, open_incidents: Iterable[Incident] | None = None
+    ) -> tuple[TargetView, ...]:
+        """Every target, worst first: paging incident, open incident, failing, unknown, ok; then by name.
 
-    def _view(self, held: _Held, monotonic_seconds: float) -> TargetView:
-        good = sorted(sample.duration_seconds for sample in held.samples if sample.ok)
-        return TargetView(
-            target=held.target,
-            state=state_of(held.target, held.last, monotonic_seconds),
-            incident=self._open.get(held.target.name),
-            samples=tuple(held.samples),
-            p50_seconds=quantile(good, 0.5),
-            p99_seconds=quantile(good, 0.99),
-            last_probe_at=None if held.last is None else held.last.started_at,
-            failure=None if held.last is None else held.last.failure,
-            grade=held.grade,
-            certificate_not_after=held.not_after,
-        )
+        `open_incidents` are newer than what `set_incidents` was told; None when there is no newer word.
+        """
+        newest = self._open if open_incidents is None else {incident.target: incident for incident in open_incidents}
+        views = (_view(held, newest.get(name), monotonic_seconds) for name, held in self._held.items())
+        return tuple(sorted(views, key=_worst_first))
+
+
+def _view(held: _Held, incident: Incident | None, monotonic_seconds: float) -> TargetView:
+    good = sorted(sample.duration_seconds for sample in held.samples if sample.ok)
+    return TargetView(
+        target=held.target,
+        state=state_of(held.target, held.last, monotonic_seconds),
+        incident=incident,
+        samples=tuple(held.samples),
+        p50_seconds=quantile(good, 0.5),
+        p99_seconds=quantile(good, 0.99),
+        last_probe_at=None if held.last is None else held.last.started_at,
+        failure=None if held.last is None else held.last.failure,
+        grade=held.grade,
+        certificate_not_after=held.not_after,
+    )
 
 
 def quantile(ascending: Sequence[float], share: float) -> float | None:

@@ -122,9 +122,7 @@ def incident(target: str = "shop", *, id: int = 7, level: Level = Level.PAGE, ru
         acknowledged_by="Ada",
         firing=(Firing(rule="outage", level=level, summary="3 probes in a row failed", since=NOW),),
         evidence=(("expected", "200"), ("seen", "connection refused by 192.0.2.10:443")),
-        runbook=RunbookPin(path=f"runbooks/{target}.md", title=f"{target} is down", sha256="cd" * 32)
-        if runbook
-        else None,
+        runbook=pin if runbook else None,
         steps=(
             Step(
                 id="check-logs",

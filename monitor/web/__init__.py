@@ -1,0 +1,9 @@
+"""What the daemon serves over HTTP: metrics, health, and a page that only reads."""
+
+from __future__ import annotations
+
+from monitor.web.app import create_app
+from monitor.web.health import Health
+from monitor.web.server import bind, serve
+
+__all__ = ["Health", "bind", "create_app", "serve"]

@@ -1,0 +1,35 @@
+"""The web application: every part that it reads from is handed in."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.types import ASGIApp
+
+from monitor.clock import Clock
+from monitor.live import Live
+from monitor.metrics import Metrics
+from monitor.web.access import Access, Guard
+from monitor.web.health import Health
+from monitor.web.operations import Reload, operations
+from monitor.web.pages import IncidentReader, Pages
+
+
+def create_app(
+    *,
+    metrics: Metrics,
+    live: Live,
+    store: IncidentReader,
+    health: Health,
+    reload: Reload,
+    clock: Clock,
+    region: str,
+    access: Access,
+    dashboard_url: str | None = None,
+) -> ASGIApp:
+    """`reload` reads the settings again, or raises UserError; `dashboard_url` is an address with `{target}` in it."""
+    pages = Pages(live=live, store=store, clock=clock, region=region, dashboard_url=dashboard_url)
+    app = Starlette(
+        routes=[*operations(metrics, health, reload), *pages.routes()],
+        exception_handlers={404: pages.not_found},
+    )
+    return Guard(app, access)

@@ -1,0 +1,129 @@
+"""The pages: the fleet at `/`, one incident at `/incidents/{id}`. They only read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import structlog
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from alerts.incident import Incident, IncidentState, TimelineEntry
+from alerts.runbook import render_html
+from monitor.clock import Clock
+from monitor.live import Live
+from monitor.store.errors import StoreUnavailable
+from monitor.web import present
+
+_HERE = Path(__file__).parent
+_MOST_INCIDENTS = 1000
+_STORE_SECONDS = 3.0
+
+log = structlog.get_logger()
+
+
+class IncidentReader(Protocol):
+    """What the pages need of the store."""
+
+    async def incident(self, incident_id: int) -> Incident | None: ...
+    async def incidents(
+        self, *, open_only: bool = False, target: str | None = None, limit: int = 100
+    ) -> list[Incident]: ...
+    async def timeline(self, incident_id: int) -> list[TimelineEntry]: ...
+    async def runbook_text(self, sha256: str) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pages:
+    """`dashboard_url` is an address with `{target}` in it."""
+
+    live: Live
+    store: IncidentReader
+    clock: Clock
+    region: str
+    dashboard_url: str | None
+
+    def routes(self) -> list[Route | Mount]:
+        return [
+            Route("/", self.overview),
+            Route("/incidents/{id:int}", self.incident),
+            Mount("/static", StaticFiles(directory=_HERE / "static")),
+        ]
+
+    async def overview(self, _: Request) -> Response:
+        """Every target, worst first, with the incidents that are open. Without the store, what memory has."""
+        incidents = await self._open_incidents()
+        views = self.live.views(self.clock.monotonic(), incidents)
+        return await self._page(
+            "overview.html",
+            views=views,
+            incidents=[view.incident for view in views if view.incident] if incidents is None else incidents,
+            store_answers=incidents is not None,
+            counts=Counter(view.state.value for view in views),
+        )
+
+    async def _open_incidents(self) -> list[Incident] | None:
+        """None when the store does not answer: the page must show the targets all the same."""
+        try:
+            async with asyncio.timeout(_STORE_SECONDS):
+                return await self.store.incidents(open_only=True, limit=_MOST_INCIDENTS)
+        except (StoreUnavailable, TimeoutError) as error:
+            log.warning("the store did not answer the status page", error=str(error))
+            return None
+
+    async def incident(self, request: Request) -> Response:
+        """One incident with its timeline, evidence and pinned runbook."""
+        incident_id: int = request.path_params["id"]
+        try:
+            async with asyncio.timeout(_STORE_SECONDS):
+                found = await self.store.incident(incident_id)
+                if found is None:
+                    return await self._page("missing.html", status=404, text=f"There is no incident {incident_id}.")
+                entries = await self.store.timeline(incident_id)
+                text = None if found.runbook is None else await self.store.runbook_text(found.runbook.sha256)
+        except (StoreUnavailable, TimeoutError):
+            return await self._page("missing.html", status=503, text="The store does not answer now; try again.")
+        return await self._page("incident.html", incident=found, entries=entries, runbook_text=text)
+
+    async def not_found(self, _: Request, _error: Exception) -> Response:
+        return await self._page("missing.html", status=404, text="There is no such page.")
+
+    async def _page(self, template: str, status: int = 200, **values: Any) -> Response:
+        common = {"now": self.clock.now(), "region": self.region, "dashboard_url": self.dashboard_url}
+        html = await run_in_threadpool(_ENVIRONMENT.get_template(template).render, common | values)
+        return HTMLResponse(html, status, headers={"cache-control": "no-store"})
+
+
+@lru_cache(maxsize=64)
+def _runbook_html(text: str) -> str:
+    """Pinned texts never change, and hostile ones take long to render."""
+    return render_html(text)
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for read in (present.latency, present.ago, present.until, present.utc, present.shown_url, present.sparkline):
+        environment.filters[read.__name__] = read
+    environment.filters["runbook_html"] = _runbook_html
+    environment.globals.update(
+        dashboard_link=present.dashboard_link, RESOLVED=IncidentState.RESOLVED, box=(present.WIDTH, present.HEIGHT)
+    )
+    return environment
+
+
+_ENVIRONMENT = _environment()
