@@ -25,7 +25,8 @@ _NAMES = (
     r"|(?:api|routing|integration|service|private|access|auth|app|account)[-_]?keys?"
 )
 _SECRET_NAME = re.compile(rf"(?i)(?:^|[-_.])(?:{_NAMES})(?:$|[-_.])")
-_SECRET_HEADER = re.compile(r"(?i)authorization|cookie|token|secret|key|passw|credential|signature")
+SECRET_HEADER_WORDS = ("authorization", "cookie", "token", "secret", "key", "passw", "credential", "signature")
+_SECRET_HEADER = re.compile("(?i)" + "|".join(SECRET_HEADER_WORDS))
 _HINT = re.compile(rf"(?i){_NAMES}|[?&](?:key|sig)=|://[^/\s]*@")
 _BETWEEN = (
     r"(['\"]?\s*[:=]\s*b?['\"]?|['\"]\s*,\s*b?['\"])"  # of name and value: headers, reprs of dicts and pairs, JSON

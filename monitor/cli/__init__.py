@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from monitor.cli.check import check
 from monitor.cli.pager import app as pager
 from monitor.cli.run import run
 from monitor.cli.tls_grade import tls_grade
@@ -18,6 +19,7 @@ app = typer.Typer(
     add_completion=True,
 )
 
+app.command("check")(check)
 app.command("run")(run)
 app.command("tls-grade")(tls_grade)
 app.add_typer(pager, name="pager")

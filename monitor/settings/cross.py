@@ -8,14 +8,14 @@ from __future__ import annotations
 import difflib
 import ssl
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+from monitor.errors import UserError
 from monitor.settings.node import Node, Path_, Step
 from monitor.settings.problem import Problem, problem_at, shown
 
-TARGET_FILES: tuple[Path_, ...] = (("runbook",), ("tls", "ca_file"))
+Complaint: TypeAlias = tuple[str | None, str]  # the place in the file, if it has one, and what is wrong
 
 
 def cross_problems(root: Node) -> Iterator[Problem]:
@@ -25,6 +25,7 @@ def cross_problems(root: Node) -> Iterator[Problem]:
     yield from _routes(root)
     yield from _duplicate_names(root)
     yield from _route_names(root)
+    yield from _store(root)
     yield from _files(root)
 
 
@@ -83,39 +84,55 @@ def _route_names(root: Node) -> Iterator[Problem]:
                 yield problem_at(root, ("targets", index, field), f"{shown(name)} is not in pagerduty.routes; {remedy}")
 
 
+def _store(root: Node) -> Iterator[Problem]:
+    from monitor.store.address import parse_address
+
+    url = root.at(("store", "url"))
+    if url and isinstance(url.value, str) and not url.value.startswith(("env:", "file:")):
+        try:
+            parse_address(url.value)
+        except UserError as error:
+            yield problem_at(root, ("store", "url"), str(error).removeprefix("store.url: "))
+
+
 def _files(root: Node) -> Iterator[Problem]:
-    checks: dict[str, Callable[[Path], tuple[str, ...]]] = {
-        "runbook": cache(runbook_mistakes),
-        "ca_file": cache(_ca_mistakes),
-    }
+    looked_at: dict[tuple[Path_, str], tuple[Complaint, ...]] = {}  # many targets share one file
     for index, target in _sections(root, ("targets",)):
-        for path in TARGET_FILES:
+        for path, check in FILE_CHECKS.items():
             node = target.at(path)
-            if node and isinstance(node.value, str):
-                for text in checks[str(path[-1])](Path(node.value)):
-                    yield problem_at(root, ("targets", index, *path), text)
+            if node is None or not isinstance(node.value, str):
+                continue
+            if (path, node.value) not in looked_at:
+                looked_at[path, node.value] = tuple(check(Path(node.value)))
+            for place, text in looked_at[path, node.value]:
+                yield Problem(place, "", text) if place else problem_at(root, ("targets", index, *path), text)
 
 
-def runbook_mistakes(path: Path) -> tuple[str, ...]:
-    """What is wrong with a runbook: it cannot be read, or each complaint of its parser with its own file and line."""
-    from alerts.runbook import RunbookError, parse
+def _runbook(file: Path) -> Iterator[Complaint]:
+    from alerts.runbook import RunbookError, read
 
+    name = shown_path(file)
     try:
-        parse(path.read_text(encoding="utf-8"), str(path))
+        read(file, name)
     except RunbookError as error:
-        return tuple(error.problems)
-    except OSError as error:
-        return (f"the runbook {path} cannot be read: {(error.strerror or 'unreadable').lower()}",)
-    except UnicodeDecodeError:
-        return (f"the runbook {path} is not UTF-8 text",)
-    return ()
+        for problem in error.problems:
+            line, _, text = problem.removeprefix(f"{name}:").partition(": ")
+            yield (f"{name}:{line}", text) if line.isdecimal() else (None, problem)
 
 
-def _ca_mistakes(path: Path) -> tuple[str, ...]:
+def _ca_file(file: Path) -> Iterator[Complaint]:
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
     except ssl.SSLError:
-        return (f"{path} holds no certificate in PEM form",)
+        yield None, f"{shown_path(file)} holds no certificate in PEM form"
     except OSError as error:
-        return (f"{path} cannot be read: {(error.strerror or 'unreadable').lower()}",)
-    return ()
+        yield None, f"{shown_path(file)} cannot be read: {(error.strerror or 'unreadable').lower()}"
+
+
+def shown_path(file: Path) -> str:
+    """As short as it can be said to whoever stands in the current folder."""
+    here = Path.cwd()
+    return str(file.relative_to(here) if file.is_relative_to(here) else file)
+
+
+FILE_CHECKS: dict[Path_, Callable[[Path], Iterator[Complaint]]] = {("runbook",): _runbook, ("tls", "ca_file"): _ca_file}

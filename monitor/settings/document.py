@@ -15,8 +15,10 @@ from monitor.settings.problem import Problem
 MAX_BYTES = 4 * 1024 * 1024
 MAX_VALUES = 500_000
 _MERGE = "tag:yaml.org,2002:merge"
-_OCTAL = re.compile(r"[-+]?0[0-7_]+")
-_SIXTIES = re.compile(r"[-+]?\d[\d_]*(:[0-5]?\d)+(\.\d*)?")
+_TRAPS = (
+    (re.compile(r"[-+]?0[0-7_]+"), "eight", "leave out the zero, or put it in quotes if text is meant"),
+    (re.compile(r"[-+]?\d[\d_]*(:[0-5]?\d)+(\.\d*)?"), "sixty", "put it in quotes"),
+)
 # What PyYAML says quotes the user's text only as an alias or a tag; punctuation and its own token names may stay.
 _QUOTED_TEXT = re.compile(r"'(?!<[a-z ]+>'|[^\w\s]')[^']*'")
 _REMEDIES = (
@@ -165,13 +167,12 @@ class _Builder:
 
     def _refuse_traps(self, value: Any, plain: str | None, origin: Origin) -> None:
         """Numbers that YAML 1.1 reads otherwise than a person does are never what was meant."""
-        if plain is None or not isinstance(value, int | float) or isinstance(value, bool):
+        if plain is None or isinstance(value, bool) or not isinstance(value, int | float) or value == 0:
             return
-        kind = "a number to base eight" if _OCTAL.fullmatch(plain) else "a number to base sixty"
-        if value != 0 and (_OCTAL.fullmatch(plain) or _SIXTIES.fullmatch(plain)):
-            self.problems.append(
-                Problem(origin.place, field_text(origin.path), f"{plain} without quotes is {kind} ({value}); quote it")
-            )
+        for pattern, base, remedy in _TRAPS:
+            if pattern.fullmatch(plain):
+                text = f"{plain} without quotes is a number to base {base} in YAML ({value}); {remedy}"
+                self.problems.append(Problem(origin.place, field_text(origin.path), text))
 
     def _report(self, line: int, path: Path_, text: str) -> None:
         self.problems.append(Problem(f"{self.path}:{line + 1}", field_text(path), text))

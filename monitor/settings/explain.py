@@ -34,6 +34,7 @@ _MUST_BE: dict[str, Callable[[Said], str]] = {
     "less_than_equal": lambda said: f"{said['le']} or less",
 }
 _SECTION = {"model_type", "model_attributes_type", "dict_type", "dataclass_type"}
+_TEXT = {"string_type", "string_pattern_mismatch", "literal_error", "path_type"}
 _LIST = {"tuple_type", "list_type"}
 LONGEST = 400
 _UNSEEN = {"pagerduty", "store", "headers"}  # sections of which an error never repeats a value
@@ -68,9 +69,10 @@ def _wrong(kind: str, said: Said, node: Node) -> str:
     if kind in _LIST:
         return "must be a list; write it as [a, b] or with one `- ` line an item"
     if kind in _MUST_BE:
-        return f"{_value(node)}must be {_MUST_BE[kind](context)}{_because(node)}"
+        trap = _because(node) if kind in _TEXT else ""
+        return f"{_value(node)}must be {_MUST_BE[kind](context)}{trap}"
     text = str(context["error"]) if "error" in context else str(said["msg"])
-    return f"{text}{_because(node)}"[:LONGEST]
+    return text[:LONGEST]
 
 
 def _value(node: Node) -> str:

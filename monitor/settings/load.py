@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from monitor.errors import UserError
-from monitor.settings.cross import TARGET_FILES, cross_problems
+from monitor.settings.cross import FILE_CHECKS, cross_problems
 from monitor.settings.document import Unreadable, read_document
 from monitor.settings.explain import problems_of
 from monitor.settings.merge import overlay, with_defaults
@@ -81,7 +81,7 @@ def settings_of_tree(
         problems += found
     root, found = resolve_references(root, environ, base, look_up=resolve_secrets)
     root = with_defaults(_with_absolute_paths(root, base))
-    settings, mistakes = _validated(root)
+    settings, mistakes = _validated(root, base)
     problems += [*found, *mistakes, *cross_problems(root)]
     if problems or settings is None:
         raise UserError(*dict.fromkeys(map(str, sorted(problems, key=_order))))
@@ -103,9 +103,9 @@ def _layers(
     return [*secret_files, *variables, *flags], [*problems, *wrong]
 
 
-def _validated(root: Node) -> tuple[Settings | None, list[Problem]]:
+def _validated(root: Node, folder: Path) -> tuple[Settings | None, list[Problem]]:
     try:
-        return Settings(**root.plain()), []
+        return Settings.of_folder(folder, root.plain()), []
     except ValidationError as error:
         return None, list(problems_of(error, root))
 
@@ -119,8 +119,8 @@ def _with_absolute_paths(root: Node, base: Path) -> Node:
     """Relative paths of the file, and of what overrides it, begin at the file's own folder."""
     if "data" not in root.value:
         root = root.with_value({**root.value, "data": Node("data", root.origin)})
-    paths: list[Path_] = [("data",), ("secrets_dir",), *(("defaults", *below) for below in TARGET_FILES)]
-    for section, endings in ((("pagerduty", "routes"), (("file",),)), (("targets",), TARGET_FILES)):
+    paths: list[Path_] = [("data",), ("secrets_dir",), *(("defaults", *below) for below in FILE_CHECKS)]
+    for section, endings in ((("pagerduty", "routes"), (("file",),)), (("targets",), FILE_CHECKS)):
         node = root.at(section)
         paths += [(*section, step, *below) for step, _ in node.children() for below in endings] if node else []
     changes: dict[Path_, Any] = {}

@@ -6,17 +6,17 @@ import re
 from datetime import timedelta
 from pathlib import Path
 from string import Formatter
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote, urlsplit
 
-from pydantic import Field, SecretStr, WithJsonSchema, field_validator
+from pydantic import Field, PrivateAttr, SecretStr, WithJsonSchema, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from probes.quantity import Duration
 from probes.target import Model, Target, TargetOptions
 
 REFERENCE_PATTERN = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$"
-STORE_URL_PATTERN = rf"{REFERENCE_PATTERN}|^(sqlite|postgresql)(\+[a-z0-9]+)?://(?![^/]*:[^/]*@)"
+STORE_URL_PATTERN = rf"{REFERENCE_PATTERN}|^(sqlite|postgres(ql)?)(\+[a-z0-9]+)?://(?![^/]*:[^/]*@)"
 Reference = Annotated[SecretStr, WithJsonSchema({"type": "string", "pattern": REFERENCE_PATTERN})]
 StoreUrl = Annotated[SecretStr, WithJsonSchema({"type": "string", "pattern": STORE_URL_PATTERN})]
 DriverName = Literal["events-v2", "events-v1", "sink"]
@@ -26,7 +26,7 @@ ROUTE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 def _http_address(value: str | None) -> str | None:
     if value is not None:
         parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if parts.scheme not in ("http", "https") or not parts.hostname or not value.isprintable() or " " in value:
             raise ValueError("must be an address that begins with http:// or https://")
         if parts.username is not None or parts.password is not None:
             raise ValueError("a user or password does not belong in this address")
@@ -58,14 +58,6 @@ class StoreOptions(Model):
         description="postgresql://... or sqlite:///...; with a password: env:NAME or file:PATH. "
         "Default: SQLite in the data folder",
     )
-
-    @field_validator("url")
-    @classmethod
-    def _known_database(cls, value: SecretStr | None) -> SecretStr | None:
-        scheme = value.get_secret_value().partition(":")[0].partition("+")[0] if value else "sqlite"
-        if scheme not in ("sqlite", "postgresql", "env", "file"):
-            raise ValueError("must be the address of a database: postgresql://USER@HOST/NAME or sqlite:///PATH")
-        return value
 
 
 class WebOptions(Model):
@@ -160,6 +152,8 @@ class Settings(BaseSettings):
         None, description="a folder whose files override settings: pagerduty__routes__default__routing_key"
     )
 
+    _folder: Path = PrivateAttr(default_factory=Path.cwd)
+
     @field_validator("data")
     @classmethod
     def _no_file(cls, value: Path) -> Path:
@@ -179,10 +173,32 @@ class Settings(BaseSettings):
         """Only what it is given: `load_settings` lays sources over each other itself, to know each value's origin."""
         return (init_settings,)
 
+    @classmethod
+    def of_folder(cls, folder: Path, values: dict[str, Any]) -> Self:
+        """The settings of a file in `folder`. Raises pydantic's ValidationError."""
+        settings = cls(**values)
+        settings._folder = folder.absolute()
+        return settings
+
     @property
     def store_url(self) -> SecretStr:
         """The database's address: as set, or SQLite in the data folder."""
-        return self.store.url or SecretStr(f"sqlite:///{self.data / 'monitor.sqlite'}")
+        from monitor.store.address import sqlite_url
+
+        return self.store.url or SecretStr(sqlite_url(self.data / "monitor.sqlite"))
 
     def dashboard_url(self, target: Target) -> str | None:
+        """Where people look at this target, if a dashboard is set."""
         return self.dashboards.url and self.dashboards.url.replace("{target}", quote(target.name, safe=""))
+
+    def runbook_name(self, target: Target) -> str | None:
+        """The runbook's path as seen from the settings file: what people and `runbooks.base_url` call it by."""
+        if target.runbook is None:
+            return None
+        inside = target.runbook.is_relative_to(self._folder)
+        return (target.runbook.relative_to(self._folder) if inside else Path(target.runbook.name)).as_posix()
+
+    def runbook_url(self, target: Target) -> str | None:
+        """Where people read this target's runbook, if that is set."""
+        name, base = self.runbook_name(target), self.runbooks.base_url
+        return f"{base.rstrip('/')}/{quote(name)}" if name and base else None

@@ -75,7 +75,7 @@ def _read_each(
             trees.append(node_of(reader.read(name, value), Origin(places[name], source=source)))
         except (SettingsError, ValueError):
             text = "is not JSON; write the whole field as JSON, or name the field inside it after two underscores"
-            problems.append(Problem(places[name], top, text))
+            problems.append(Problem(places[name], name[len(prefix) :].lower().replace("__", "."), text))
     return trees, problems
 
 

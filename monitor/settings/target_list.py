@@ -23,7 +23,7 @@ _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._:/@-]+")
 
 def settings_of_target_list(
     path: Path,
-    every: timedelta = timedelta(seconds=10),
+    every: timedelta | str = "10s",
     ca_file: Path | None = None,
     listen: str | None = None,
     data: Path | None = None,
@@ -41,7 +41,8 @@ def settings_of_target_list(
     targets, problems = _targets(path, text)
     pages = (data or Path(environ.get("MONITOR_DATA", "data"))).absolute() / "pages.jsonl"
     sink = {"routes": {"default": {"driver": "sink", "file": str(pages)}}}
-    options: dict[str, Node] = {"every": node_of(format_duration(every), Origin("--every", source="flag"))}
+    interval = format_duration(every) if isinstance(every, timedelta) else every
+    options: dict[str, Node] = {"every": node_of(interval, Origin("--every", source="flag"))}
     if ca_file is not None:
         options["tls"] = node_of({"ca_file": str(ca_file.absolute())}, Origin("--ca-file", source="flag"))
     own = Origin(str(path))
