@@ -27,14 +27,17 @@ def configuration() -> Config:
     return config
 
 
-async def migrate(engine: AsyncEngine, place: str) -> None:
-    """Raises UserError when the store was written by a newer program."""
+async def migrate(engine: AsyncEngine, place: str, *, create: bool = True) -> None:
+    """Raises UserError when the store was written by a newer program, or is none and is not to be made one."""
     async with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             await connection.execute(sa.text("SET LOCAL lock_timeout = '120s'"))
             await connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
             await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
-        if await connection.run_sync(_revision) != HEAD:
+        revision = await connection.run_sync(_revision)
+        if revision is None and not create:
+            raise UserError(f"store: {place}: holds no store of monitor yet; `monitor run` makes it")
+        if revision != HEAD:
             await connection.run_sync(_upgrade, place)
 
 

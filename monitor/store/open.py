@@ -38,19 +38,22 @@ _JOURNAL_PAUSE_SECONDS = 0.05
 _ANY_REMEDY = "check store.url, and that the database runs and can be reached from this machine"
 
 
-async def open_store(url: str, *, lock_seconds: float = 10.0) -> Store:
+async def open_store(url: str, *, lock_seconds: float = 10.0, create: bool = True) -> Store:
     """Open the store at `url`, migrating it under a lock. Raises UserError naming the place and the remedy.
 
     A write waits `lock_seconds` for writers of other processes before it raises StoreUnavailable.
+    Without `create` a store that is not there is an error, and nothing is made.
     """
     address = parse_address(url)
+    if address.path and not create and not address.path.exists():
+        raise UserError(f"store: {address.path}: there is no store here; `monitor run` makes it")
     if address.path:
         _prepare_file(address.path)
     reader, writer = connect(address, lock_seconds)
     try:
         if address.path:
             await _journal(writer, address)
-        await migrate(writer, address.place)
+        await migrate(writer, address.place, create=create)
     except BaseException as error:
         await reader.dispose()
         await writer.dispose()
