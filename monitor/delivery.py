@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import random
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -95,6 +95,7 @@ class Delivery:
         self._lease_seconds = lease_seconds
         self._poll_seconds = poll_seconds
         self._sending: set[asyncio.Task[None]] = set()
+        self._retiring: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
         self._counts = DeliveryStats()
 
@@ -107,19 +108,21 @@ class Delivery:
         self._woken.set()
 
     async def replace(self, pagers: Mapping[str, Pager]) -> None:
-        """Take new routes, as of a reload; the old drivers are closed once nothing uses them."""
+        """Take new routes, as of a reload, without waiting for sends in flight; drivers that went are closed after."""
         old, self._pagers = self._pagers, dict(pagers)
         self._woken.set()
-        if self._sending:
-            await asyncio.wait(tuple(self._sending))
         kept = set(map(id, self._pagers.values()))
-        for pager in old.values():
-            if id(pager) not in kept:
-                await pager.close()
+        gone = [pager for pager in old.values() if id(pager) not in kept]
+        retiring = asyncio.create_task(_retire(gone, tuple(self._sending)))
+        self._retiring.add(retiring)
+        retiring.add_done_callback(self._retiring.discard)
+        if not self._sending:
+            await retiring
 
     async def close(self) -> None:
         """Close the drivers; after `run` has ended."""
         await self.replace({})
+        await asyncio.gather(*self._retiring)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Send until `stop`, then what is due within a few seconds more. Leases are given back in any case."""
@@ -253,6 +256,13 @@ class Delivery:
             await self._store.release_leases(self._owner)
         except Exception as error:
             log.error("cannot give leases back; they end by themselves", error=_words(error))
+
+
+async def _retire(pagers: Sequence[Pager], users: Sequence[asyncio.Task[None]]) -> None:
+    if users:
+        await asyncio.wait(users)
+    for pager in pagers:
+        await pager.close()
 
 
 def _words(error: Exception) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from alerts.incident import PageAction
 from probes.target import Severity
@@ -78,29 +77,3 @@ class Pager(Protocol):
         ...
 
     async def close(self) -> None: ...
-
-
-def event_to_json(event: PageEvent) -> dict[str, Any]:
-    """The event as plain JSON values, for the outbox; `event_from_json` gives the same event back."""
-    row = asdict(event)
-    row["action"] = event.action.value
-    row["timestamp"] = None if event.timestamp is None else event.timestamp.isoformat()
-    row["details"] = [list(pair) for pair in event.details]
-    row["links"] = [{"href": link.href, "text": link.text} for link in event.links]
-    return row
-
-
-def event_from_json(row: Mapping[str, Any]) -> PageEvent:
-    """Unknown fields, of a newer version's rows, are passed over: a page must go out after a roll-back too.
-
-    Raises KeyError or ValueError when the row is none that `event_to_json` made.
-    """
-    values = {field.name: row[field.name] for field in fields(PageEvent) if field.name in row}
-    values["action"] = PageAction(row["action"])
-    timestamp = row.get("timestamp")
-    values["timestamp"] = None if timestamp is None else datetime.fromisoformat(timestamp)
-    values["details"] = tuple((str(name), str(value)) for name, value in row.get("details", ()))
-    values["links"] = tuple(Link(href=link["href"], text=link["text"]) for link in row.get("links", ()))
-    for required in ("route", "dedup_key"):
-        values[required] = row[required]
-    return PageEvent(**values)

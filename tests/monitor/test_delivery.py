@@ -215,7 +215,8 @@ class Broken:
 
 class Endless(Broken):
     async def send(self, event: PageEvent) -> Receipt:
-        return await asyncio.get_running_loop().create_future()
+        await asyncio.Event().wait()
+        raise AssertionError("nobody sets it")
 
 
 @SQLITE
@@ -279,3 +280,27 @@ async def test_new_routes_close_only_the_drivers_that_went(store: Store) -> None
     delivery = Delivery(store, {"a": stays, "b": goes}, ManualClock(), "test")
     await delivery.replace({"a": stays})
     assert (stays.closed, goes.closed) == (False, True)
+
+
+@SQLITE
+async def test_new_routes_do_not_wait_for_a_page_in_flight(store: Store) -> None:
+    class Slow(Broken):
+        def __init__(self) -> None:
+            self.let_go = asyncio.Event()
+
+        async def send(self, event: PageEvent) -> Receipt:
+            await self.let_go.wait()
+            return Receipt("slow" if not self.closed else "closed under its feet")
+
+    slow = Slow()
+    delivery = Delivery(store, {"default": slow}, ManualClock(), "test")
+    incident = await enqueue(store, ManualClock(), TRIGGER)
+    sending = asyncio.create_task(delivery.drain_once())
+    await auntil(lambda: asyncio.sleep(0, delivery.stats.in_flight == 1))
+    await asyncio.wait_for(delivery.replace({}), 5)
+    assert not slow.closed
+    slow.let_go.set()
+    await sending
+    await delivery.close()
+    assert slow.closed
+    assert [row.note for row in await store.outbox_rows(incident)] == ["slow"]
