@@ -15,7 +15,3 @@ def span(seconds: float) -> str:
 def share(part: float) -> str:
     """`0.0144` is `1.44%`."""
     return f"{part * 100:.4g}%"
-
-
-def times(count: int) -> str:
-    return "once" if count == 1 else f"{count} times"

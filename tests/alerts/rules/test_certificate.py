@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from probes.result import FailureReason, ProbeResult
 from tests.alerts.rules.feed import Feed, judged, session, target
 
 
-def certificate(ticket: str = "21d", page: str = "7d", **options: object) -> Certificate:
+def certificate(ticket: str = "21d", page: str = "7d", **options: Any) -> Certificate:
     return Certificate(target(tls={"expiry": {"ticket": ticket, "page": page}}, **options))
 
 
