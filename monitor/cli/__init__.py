@@ -7,6 +7,7 @@ import sys
 import typer
 
 from monitor.cli.check import check
+from monitor.cli.incidents import app as incidents
 from monitor.cli.pager import app as pager
 from monitor.cli.run import run
 from monitor.cli.tls_grade import tls_grade
@@ -22,6 +23,7 @@ app = typer.Typer(
 app.command("check")(check)
 app.command("run")(run)
 app.command("tls-grade")(tls_grade)
+app.add_typer(incidents, name="incidents")
 app.add_typer(pager, name="pager")
 
 
