@@ -149,6 +149,8 @@ def _issuer_of(
 
 
 def _signed(certificate: Certificate, issuer: Certificate) -> bool:
+    if _weakly_signed(certificate):
+        return True  # by its name alone: the library does not verify it, and the verifier does not take it for trusted
     try:
         certificate.verify_directly_issued_by(issuer)
     except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
@@ -156,10 +158,17 @@ def _signed(certificate: Certificate, issuer: Certificate) -> bool:
     return True
 
 
+def _weakly_signed(certificate: Certificate) -> bool:
+    try:
+        return isinstance(certificate.signature_hash_algorithm, _WEAK_HASHES)
+    except UnsupportedAlgorithm:
+        return True  # MD2, or what nobody knows
+
+
 def _refused(
     walked: list[Certificate], anchors: Sequence[Certificate], now: datetime
 ) -> tuple[Path, str, list[Certificate]]:
-    if any(isinstance(each.signature_hash_algorithm, _WEAK_HASHES) for each in walked[:-1]):
+    if any(map(_weakly_signed, walked[:-1])):
         return Path.WEAK_SIGNATURE, "", walked
     try:
         _verifier(anchors, now).verify(walked[0], walked[1:])

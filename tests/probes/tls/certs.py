@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from tests.support.process import program
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -41,12 +44,12 @@ def rsa_key(bits: int = 2048) -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(65537, bits)
 
 
-def authority(name: str, issuer: Issued | None = None, digest: hashes.HashAlgorithm | None = None) -> Issued:
-    key = ec_key()
+def authority(name: str, issuer: Issued | None = None, key: PrivateKey | None = None) -> Issued:
+    key = key or ec_key()
     builder = _builder(name, key, issuer, NOW - DAY * 365, NOW + DAY * 3650)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     builder = builder.add_extension(_CA_USAGE, critical=True)
-    return Issued(_sign(builder, key, issuer, digest), key, issuer)
+    return Issued(_sign(builder, key, issuer), key, issuer)
 
 
 def leaf(
@@ -56,7 +59,6 @@ def leaf(
     key: PrivateKey | None = None,
     not_before: datetime = NOW - DAY,
     not_after: datetime = NOW + DAY * 90,
-    digest: hashes.HashAlgorithm | None = None,
     usage: x509.ObjectIdentifier | None = ExtendedKeyUsageOID.SERVER_AUTH,
     common_name: str | None = None,
 ) -> Issued:
@@ -68,7 +70,7 @@ def leaf(
         builder = builder.add_extension(x509.SubjectAlternativeName([_general(name) for name in names]), critical=False)
     if usage is not None:
         builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
-    return Issued(_sign(builder, key, issuer, digest), key, issuer)
+    return Issued(_sign(builder, key, issuer), key, issuer)
 
 
 def pem(*certificates: x509.Certificate) -> bytes:
@@ -84,6 +86,19 @@ def write(folder: Path, name: str, issued: Issued, sent: Sequence[x509.Certifica
         issued.key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, plain)
     )
     return chain, key
+
+
+def signed_with(digest: str, issuer: Issued, folder: Path) -> Issued:
+    """A leaf for localhost signed with `sha1` or `md5`: only the openssl program still does that."""
+    key = ec_key()
+    request = x509.CertificateSigningRequestBuilder().subject_name(_name("localhost")).sign(key, hashes.SHA256())
+    wanted, extensions = folder / f"{digest}.csr", folder / f"{digest}.ext"
+    wanted.write_bytes(request.public_bytes(serialization.Encoding.PEM))
+    extensions.write_text("subjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE\nauthorityKeyIdentifier=keyid\n")
+    ca, ca_key = write(folder, f"{digest}-ca", issuer, [issuer.certificate])
+    argv = [program("openssl"), "x509", "-req", "-in", wanted, "-CA", ca, "-CAkey", ca_key, "-extfile", extensions]
+    made = subprocess.run([*argv, f"-{digest}", "-days", "90", "-set_serial", "7"], capture_output=True, check=True)
+    return Issued(x509.load_pem_x509_certificate(made.stdout), key, issuer)
 
 
 _CA_USAGE = x509.KeyUsage(
@@ -102,7 +117,7 @@ _CA_USAGE = x509.KeyUsage(
 def _builder(
     name: str, key: PrivateKey, issuer: Issued | None, not_before: datetime, not_after: datetime
 ) -> x509.CertificateBuilder:
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    subject = _name(name)
     issuer_key = (issuer.key if issuer else key).public_key()
     return (
         x509.CertificateBuilder()
@@ -117,10 +132,12 @@ def _builder(
     )
 
 
-def _sign(
-    builder: x509.CertificateBuilder, key: PrivateKey, issuer: Issued | None, digest: hashes.HashAlgorithm | None
-) -> x509.Certificate:
-    return builder.sign(issuer.key if issuer else key, digest or hashes.SHA256())  # type: ignore[arg-type]
+def _sign(builder: x509.CertificateBuilder, key: PrivateKey, issuer: Issued | None) -> x509.Certificate:
+    return builder.sign(issuer.key if issuer else key, hashes.SHA256())
+
+
+def _name(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
 def _general(name: str) -> x509.GeneralName:
