@@ -42,9 +42,9 @@ async def probe(target: Target, context: ProbeContext) -> ProbeResult:
             await _exchange(_prepared_for(target), exchange, outcome, begun + timeout_seconds)
     except TimeoutError:
         outcome.failure = of_timeout(timeout_seconds, exchange.stage, time.monotonic() - exchange.stage_since)
-        exchange.enter(None)
     except (Unanswered, ProbeTransportError) as error:
         outcome.failure = error.failure
+    exchange.enter(None)
     duration_seconds = time.monotonic() - begun
     if outcome.failure is None and outcome.answer is not None:
         outcome.failure = check(target.expect, outcome.answer)

@@ -1,0 +1,161 @@
+"""The HTTP probe against servers that misbehave: a bounded reason, bounded time, bounded memory."""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+
+import pytest
+from pydantic import SecretStr
+
+from probes.engine.failures import MAX_DETAIL_CHARACTERS
+from probes.result import FailureReason, Phase
+from tests.probes.support import detail, probe, reason
+from tests.support.misbehaving import BEHAVIOURS, OK, Misbehaving, Peer
+
+SECRET = "s3cret-value-of-a-header"
+EXPECTED = {
+    "never_answers": FailureReason.TIMEOUT,
+    "closes_at_once": FailureReason.RESET,
+    "closes_in_the_headers": FailureReason.RESET,
+    "closes_in_the_body": FailureReason.RESET,
+    "closes_in_a_chunk": FailureReason.RESET,
+    "resets_in_the_body": FailureReason.RESET,
+    "drips_headers": FailureReason.TIMEOUT,
+    "drips_body": FailureReason.TIMEOUT,
+    "hangs_in_the_body": FailureReason.TIMEOUT,
+    "endless_headers": FailureReason.TOO_LARGE,
+    "endless_header": FailureReason.TOO_LARGE,
+    "endless_interim": FailureReason.TOO_LARGE,
+    "endless_body": None,
+    "gigabyte_body": None,
+    "endless_chunks": None,
+    "endless_chunk_extension": FailureReason.TOO_LARGE,
+    "endless_trailers": FailureReason.TOO_LARGE,
+    "not_http": FailureReason.PROTOCOL,
+    "not_text": None,
+    "compressed_bomb": None,
+}
+TIMEOUT_SECONDS = 0.4
+# What the kernel holds of a connection's data on both sides, and what is read at once.
+SLACK_BYTES = 16_000_000
+
+
+@pytest.mark.parametrize("behaviour", BEHAVIOURS)
+async def test_each_ends_in_time_with_a_reason_and_without_filling_the_memory(behaviour: str) -> None:
+    timeout = f"{TIMEOUT_SECONDS * 1000:g}ms" if EXPECTED[behaviour] is FailureReason.TIMEOUT else "20s"
+    with Misbehaving(behaviour) as server:
+        await probe(server.url, timeout=timeout, every="30s", max_body_bytes=100_000)  # imports are no part of it
+        tracemalloc.start()
+        began = time.monotonic()
+        result = await probe(server.url, timeout=timeout, every="30s", max_body_bytes=100_000)
+        took, (_, peak_bytes) = time.monotonic() - began, tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert reason(result) is EXPECTED[behaviour], result.failure
+    assert took < 10
+    assert peak_bytes < 4_000_000
+    assert server.sent_bytes < 2 * SLACK_BYTES
+    assert result.failure is None or len(result.failure.detail) <= MAX_DETAIL_CHARACTERS
+
+
+@pytest.mark.parametrize("behaviour", ["endless_body", "gigabyte_body", "endless_chunks"])
+async def test_a_body_above_the_limit_is_cut_and_the_result_says_so(behaviour: str) -> None:
+    with Misbehaving(behaviour) as server:
+        result = await probe(server.url, max_body_bytes=1000)
+    assert result.http is not None
+    assert (result.http.body_bytes, result.http.body_cut) == (1000, True)
+
+
+@pytest.mark.parametrize(
+    ("expect", "failure"),
+    [
+        ({"body": {"regex": "xxx"}}, None),  # found in what was read: no more is needed
+        ({"body": {"regex": "y"}}, FailureReason.TOO_LARGE),  # may come later
+        ({"body": {"not_regex": "y"}}, FailureReason.TOO_LARGE),
+        ({"body": {"not_regex": "x"}}, FailureReason.BODY),
+        ({"json": {"a": 1}}, FailureReason.TOO_LARGE),
+        ({"status": [404]}, FailureReason.STATUS),
+    ],
+)
+async def test_a_cut_body_decides_only_what_it_can(expect: dict[str, object], failure: FailureReason | None) -> None:
+    with Misbehaving("gigabyte_body") as server:
+        assert reason(await probe(server.url, max_body_bytes=1000, expect=expect)) is failure
+
+
+async def test_a_timeout_names_the_phase_and_keeps_those_that_were_reached() -> None:
+    with Misbehaving("hangs_in_the_body") as server:
+        result = await probe(server.url, timeout="300ms")
+    assert "the rest of the answer" in detail(result)
+    assert [phase for phase, _ in result.phases][-2:] == [Phase.PROCESSING, Phase.TRANSFER]
+    assert 0.25 < dict(result.phases)[Phase.TRANSFER] <= result.duration_seconds
+
+
+async def test_the_deadline_is_for_the_whole_probe_redirects_included() -> None:
+    async def drip_redirect(peer: Peer) -> None:
+        await peer.send(b"HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 4\r\n\r\n")
+        await peer.drip(b"x")
+
+    with Misbehaving(drip_redirect) as server:
+        began = time.monotonic()
+        result = await probe(server.url, timeout="300ms", max_redirects=20)
+    assert reason(result) is FailureReason.TIMEOUT
+    assert time.monotonic() - began < 5
+    assert server.connections >= 2
+
+
+async def test_a_body_that_is_not_text_is_searched_with_its_bad_bytes_replaced() -> None:
+    with Misbehaving("not_text") as server:
+        assert (await probe(server.url, expect={"body": {"regex": "ok"}})).ok
+        assert reason(await probe(server.url, expect={"body": {"regex": "nein"}})) is FailureReason.BODY
+        assert reason(await probe(server.url, expect={"json": {"a": 1}})) is FailureReason.JSON
+
+
+async def test_a_compressed_body_is_not_unpacked() -> None:
+    with Misbehaving("compressed_bomb") as server:
+        result = await probe(server.url, expect={"body": {"regex": "ok"}})
+    assert reason(result) is FailureReason.BODY
+    assert "gzip" in detail(result)
+
+
+async def test_garbage_in_place_of_tls() -> None:
+    with Misbehaving("not_http") as server:
+        assert reason(await probe(server.url.replace("http:", "https:"))) is FailureReason.TLS
+    with Misbehaving("closes_at_once") as server:
+        assert reason(await probe(server.url.replace("http:", "https:"))) is FailureReason.TLS
+    with Misbehaving("never_answers") as server:
+        result = await probe(server.url.replace("http:", "https:"), timeout="200ms")
+    assert reason(result) is FailureReason.TIMEOUT
+    assert "TLS handshake" in detail(result)
+
+
+async def test_secret_headers_stay_with_their_origin() -> None:
+    async def answer(peer: Peer) -> None:
+        await peer.send(OK + b"Content-Length: 2\r\n\r\nok")
+
+    with Misbehaving(answer) as other:
+
+        async def redirect(peer: Peer) -> None:
+            await peer.send(b"HTTP/1.1 307 Elsewhere\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n" % other.url.encode())
+
+        with Misbehaving(redirect) as server:
+            headers = {"Authorization": SecretStr(SECRET)}
+            assert (await probe(server.url, headers=headers, method="POST", body="hello")).ok
+    assert SECRET.encode() in server.requests[0]
+    assert SECRET.encode() not in other.requests[0]
+    assert other.requests[0].startswith(b"POST / ")
+    assert other.requests[0].endswith(b"hello")
+
+
+async def test_a_secret_that_the_service_sends_back_is_not_told() -> None:
+    async def echo(peer: Peer) -> None:
+        body = b'{"you": "%s", "query": "token=abcdef"}' % SECRET.encode()
+        await peer.send(OK + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+
+    with Misbehaving(echo) as server:
+        for path in ("you", "query"):
+            result = await probe(
+                server.url + "?token=abcdef", headers={"X-Key": SecretStr(SECRET)}, expect={"json": {path: "x"}}
+            )
+            assert "***" in detail(result)
+            assert SECRET not in repr(result)
+            assert "abcdef" not in repr(result)
