@@ -1,0 +1,429 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from unicodedata import category
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from alerts.incident import (
+    Acknowledged,
+    Event,
+    Incident,
+    IncidentState,
+    InvalidTransition,
+    Noted,
+    Page,
+    PageAction,
+    ResolvedByHand,
+    RunbookPin,
+    SignalReceived,
+    Step,
+    StepChanged,
+    StepState,
+    TimelineEntry,
+    Transition,
+    UnknownStep,
+    alert_key,
+    dedup_key,
+)
+from alerts.lifecycle import apply, open_incident
+from alerts.text import clean, one_line
+from alerts.verdict import Level, Signal, Verdict
+from probes.target import Target
+
+NOON = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+SECONDS = 5000.0
+PAGED_ONLY = Target(name="api", url="http://api.example/")
+BOTH = Target(name="api", url="http://api.example/", route="people", ticket_route="queue", severity="error")
+STEPS = (Step(id="look", title="Look"), Step(id="fix", title="Fix"))
+TRIGGER, ACKNOWLEDGE, RESOLVE = PageAction.TRIGGER, PageAction.ACKNOWLEDGE, PageAction.RESOLVE
+
+
+def verdict(rule: str = "outage", level: Level = Level.PAGE, **changes: Any) -> Verdict:
+    made = Verdict(
+        rule=rule,
+        target="api",
+        firing=True,
+        level=level,
+        since_seconds=SECONDS - 49,
+        summary="3 failed in a row (timeout)",
+    )
+    return replace(made, **changes)
+
+
+TICKET = verdict("certificate", Level.TICKET, summary="ends in 20 days", evidence=(("ends", "in 20 days"),))
+PAGE = verdict(evidence=(("expected", "status 200"), ("seen", "timeout")))
+
+
+def opened(*fired: Verdict, target: Target = PAGED_ONLY, **changes: Any) -> Transition:
+    values: dict[str, Any] = {"id": 12, "region": "eu", "episode": 3, "at": NOON, "at_seconds": SECONDS, "steps": STEPS}
+    return open_incident(target=target, signal=Signal(target="api", fired=fired or (PAGE,)), **(values | changes))
+
+
+def after(incident: Incident, *events: Event, at: datetime = NOON) -> Transition:
+    transition = Transition(incident=incident, entries=(), pages=())
+    for event in events:
+        transition = apply(transition.incident, event, at)
+    return transition
+
+
+def received(*, target: Target | None = BOTH, **signal: Any) -> SignalReceived:
+    return SignalReceived(Signal(target="api", **signal), target, SECONDS)
+
+
+ACK = Acknowledged("ann", "cli")
+CLEAR = received(recovered=(replace(PAGE, firing=False, summary="up again"),), all_clear=True)
+
+
+def kinds(entries: Sequence[TimelineEntry]) -> list[str]:
+    return [entry.kind for entry in entries]
+
+
+def told(transition: Transition) -> list[tuple[PageAction, str, str]]:
+    return [(page.action, page.route, page.dedup_key) for page in transition.pages]
+
+
+KEY = "monitor:eu:14c2529eb4498c5d:3"
+
+
+def test_a_page_is_triggered_through_the_targets_route() -> None:
+    pin = RunbookPin(path="r.md", title="R", sha256="0" * 64)
+    transition = opened(target=BOTH, runbook=pin)
+    incident = transition.incident
+    assert told(transition) == [(TRIGGER, "people", KEY)]
+    assert (incident.state, incident.level, incident.severity) == (IncidentState.TRIGGERED, Level.PAGE, "error")
+    assert (incident.id, incident.episode, incident.route, incident.steps, incident.runbook) == (
+        12,
+        3,
+        "people",
+        STEPS,
+        pin,
+    )
+    assert incident.title == "api: outage - 3 failed in a row (timeout) since 11:59:11 UTC"
+    assert incident.evidence == (("outage: expected", "status 200"), ("outage: seen", "timeout"))
+    assert incident.firing[0].since == NOON - timedelta(seconds=49)
+    assert kinds(transition.entries) == ["opened", "fired", "paged"]
+    assert {(entry.actor, entry.source, entry.at) for entry in transition.entries} == {("monitor", "daemon", NOON)}
+
+
+@pytest.mark.parametrize(
+    ("target", "severity", "pages"),
+    [
+        (PAGED_ONLY, "warning", []),
+        (BOTH, "warning", [(TRIGGER, "queue", KEY + ":ticket")]),
+        (BOTH.model_copy(update={"severity": "info"}), "info", [(TRIGGER, "queue", KEY + ":ticket")]),
+    ],
+)
+def test_a_ticket_tells_a_pager_only_where_tickets_have_a_route(
+    target: Target, severity: str, pages: list[tuple[PageAction, str, str]]
+) -> None:
+    transition = opened(TICKET, target=target)
+    assert told(transition) == pages
+    assert (transition.incident.level, transition.incident.severity) == (Level.TICKET, severity)
+    assert ("paged" in kinds(transition.entries)) == bool(pages)
+
+
+def test_the_worst_of_what_fired_together_opens_the_incident() -> None:
+    incident = opened(TICKET, PAGE).incident
+    assert (incident.level, incident.title[:11]) == (Level.PAGE, "api: outage")
+    assert [one.rule for one in incident.firing] == ["certificate", "outage"]
+
+
+def test_nothing_that_fires_opens_no_incident() -> None:
+    with pytest.raises(ValueError, match="none does"):
+        open_incident(
+            id=1, region="eu", target=BOTH, episode=1, signal=Signal(target="api"), at=NOON, at_seconds=SECONDS
+        )
+
+
+@pytest.mark.parametrize(
+    ("ago", "title"),
+    [(0, "since 12:00:00 UTC"), (86_400 * 3, "since 2026-02-26 12:00 UTC"), (-5, "since 12:00:00 UTC")],
+)
+def test_the_title_says_when_it_began(ago: float, title: str) -> None:
+    assert opened(replace(PAGE, since_seconds=SECONDS - ago)).incident.title.endswith(title)
+
+
+def test_another_rule_adds_evidence_and_pages_nobody_again() -> None:
+    transition = after(opened(target=BOTH).incident, received(fired=(TICKET,)))
+    assert transition.pages == ()
+    assert kinds(transition.entries) == ["fired"]
+    assert [one.rule for one in transition.incident.firing] == ["outage", "certificate"]
+    assert transition.incident.evidence[-1] == ("certificate: ends", "in 20 days")
+    assert transition.incident.level is Level.PAGE
+
+
+def test_a_second_page_rule_pages_nobody_again() -> None:
+    transition = after(opened(target=BOTH).incident, received(fired=(verdict("burn_rate"),)))
+    assert (transition.pages, kinds(transition.entries)) == ((), ["fired"])
+
+
+def test_the_same_signal_twice_changes_nothing() -> None:
+    incident = opened(target=BOTH).incident
+    transition = after(incident, received(fired=(PAGE,)))
+    assert transition == Transition(incident=incident, entries=(), pages=())
+
+
+def test_evidence_of_a_rule_is_renewed_and_bounded() -> None:
+    incident = opened(TICKET, target=BOTH).incident
+    many = tuple((f"fact {number}", "x" * 3000) for number in range(80))
+    grown = after(
+        incident, received(fired=(replace(TICKET, level=Level.PAGE, evidence=(("ends", "now"), *many)),))
+    ).incident
+    assert grown.evidence[0] == ("certificate: ends", "now")
+    assert len(grown.evidence) == 50
+    assert {len(value) for _, value in grown.evidence[1:]} == {2000}
+
+
+def test_a_ticket_grows_to_a_page_on_the_page_route_and_its_alert_as_a_ticket_is_closed() -> None:
+    ticket = opened(TICKET, target=BOTH).incident
+    transition = after(ticket, ACK, received(fired=(PAGE,)))
+    incident = transition.incident
+    assert told(transition) == [(RESOLVE, "queue", KEY + ":ticket"), (TRIGGER, "people", KEY)]
+    assert (incident.level, incident.severity, incident.route) == (Level.PAGE, "error", "people")
+    assert (incident.state, incident.acknowledged_by, incident.acknowledged_at) == (IncidentState.TRIGGERED, None, None)
+    assert incident.title.startswith("api: outage")
+    assert kinds(transition.entries) == ["fired", "paged"]
+    assert told(after(incident, ACK)) == [(ACKNOWLEDGE, "people", KEY)]
+    assert told(after(incident, CLEAR)) == [(RESOLVE, "people", KEY)]
+
+
+def test_a_rule_that_rises_from_ticket_to_page_counts_as_a_page() -> None:
+    transition = after(opened(TICKET).incident, received(target=PAGED_ONLY, fired=(replace(TICKET, level=Level.PAGE),)))
+    assert told(transition) == [(TRIGGER, "default", KEY)]
+    assert [(one.rule, one.level) for one in transition.incident.firing] == [("certificate", Level.PAGE)]
+
+
+def test_the_resolve_goes_where_the_trigger_went_whatever_the_settings_say_by_then() -> None:
+    moved = BOTH.model_copy(update={"route": "elsewhere", "ticket_route": None})
+    ticket = opened(TICKET, target=BOTH).incident
+    page = opened(PAGE, target=BOTH).incident
+    assert told(after(ticket, received(target=moved, all_clear=True))) == [(RESOLVE, "queue", KEY + ":ticket")]
+    assert told(after(page, received(target=moved, fired=(TICKET,), all_clear=True))) == [(RESOLVE, "people", KEY)]
+
+
+def test_a_target_that_is_gone_from_the_settings_can_only_end() -> None:
+    ticket = opened(TICKET, target=BOTH).incident
+    transition = after(ticket, received(target=None, fired=(PAGE,)))
+    assert (transition.incident.level, transition.pages) == (Level.TICKET, ())
+    assert after(ticket, received(target=None, all_clear=True)).incident.state is IncidentState.RESOLVED
+
+
+def test_all_clear_resolves_and_tells_the_pager() -> None:
+    transition = after(opened(target=BOTH).incident, CLEAR, at=NOON + timedelta(seconds=252))
+    assert told(transition) == [(RESOLVE, "people", KEY)]
+    assert (transition.incident.state, transition.incident.resolved_by) == (IncidentState.RESOLVED, "monitor")
+    assert transition.incident.firing == ()
+    assert kinds(transition.entries) == ["recovered", "resolved"]
+    assert transition.entries[-1].text == "no rule fires any more; open for 4m12s"
+
+
+def test_one_rule_of_two_recovers_and_the_incident_stays() -> None:
+    both = opened(PAGE, TICKET, target=BOTH).incident
+    end = replace(PAGE, firing=False, summary="up again")
+    transition = after(both, received(recovered=(end, replace(end, rule="unknown"))))
+    assert (kinds(transition.entries), transition.pages) == (["recovered"], ())
+    assert [one.rule for one in transition.incident.firing] == ["certificate"]
+    assert transition.incident.state is IncidentState.TRIGGERED
+
+
+def test_acknowledge_and_resolve_by_hand_tell_the_pager_who_did_it() -> None:
+    acknowledged = after(opened(target=BOTH).incident, ACK)
+    assert told(acknowledged) == [(ACKNOWLEDGE, "people", KEY)]
+    assert (acknowledged.incident.state, acknowledged.incident.acknowledged_by) == (IncidentState.ACKNOWLEDGED, "ann")
+    resolved = after(acknowledged.incident, ResolvedByHand("bob", "cli", "false alarm"))
+    assert told(resolved) == [(RESOLVE, "people", KEY)]
+    assert (resolved.incident.resolved_by, resolved.incident.acknowledged_by) == ("bob", "ann")
+    (entry,) = resolved.entries
+    assert (entry.actor, entry.source, entry.text) == ("bob", "cli", "by hand: false alarm; open for 0s")
+    assert after(acknowledged.incident, ResolvedByHand("bob", "cli")).entries[0].text == "by hand; open for 0s"
+
+
+def test_nobody_was_paged_so_nobody_hears_of_the_rest() -> None:
+    ticket = opened(TICKET).incident
+    assert after(ticket, ACK).pages == ()
+    assert after(ticket, CLEAR).pages == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "event", "text"),
+    [
+        ([ACK], ACK, "incident 12 was already acknowledged by ann at 2026-03-01 12:00:00 UTC"),
+        ([CLEAR], ACK, "incident 12 was resolved by monitor at 2026-03-01 12:00:00 UTC; only notes and steps .*"),
+        ([CLEAR], ResolvedByHand("bob", "cli"), "incident 12 was resolved by monitor at .*"),
+        ([CLEAR], received(fired=(PAGE,)), "incident 12 was resolved by monitor at .*"),
+        ([], StepChanged("ann", "cli", "look", StepState.FAILED), "step look: say why it is failed"),
+        ([], StepChanged("ann", "cli", "look", StepState.SKIPPED, " \n"), "step look: say why it is skipped"),
+        ([], StepChanged("ann", "cli", "look", StepState.TODO), "step look is todo already; .*"),
+        (
+            [StepChanged("ann", "cli", "look", StepState.DONE)],
+            StepChanged("bob", "cli", "look", StepState.DONE, "me too"),
+            "step look is done by ann at 2026-03-01 12:00:00 UTC already; add what you know as a note",
+        ),
+        ([], StepChanged("ann", "cli", "lok", StepState.DONE), "incident 12 has no step 'lok'; its steps: look, fix"),
+    ],
+)
+def test_what_cannot_be_done_says_why(before: list[Event], event: Event, text: str) -> None:
+    incident = after(opened(target=BOTH).incident, *before).incident
+    with pytest.raises(InvalidTransition, match=text):
+        apply(incident, event, NOON)
+
+
+def test_an_incident_without_a_runbook_has_no_steps() -> None:
+    with pytest.raises(UnknownStep, match="its steps: none"):
+        apply(opened(steps=()).incident, StepChanged("ann", "cli", "look", StepState.DONE), NOON)
+
+
+def test_steps_keep_who_when_and_what_also_after_the_end() -> None:
+    incident = opened(target=BOTH).incident
+    doing = after(incident, StepChanged("ann", "cli", "look", StepState.DOING))
+    assert (doing.pages, doing.entries[0].text) == ((), "look: todo -> doing")
+    done = after(
+        doing.incident, CLEAR, StepChanged("bob", "cli", "look", StepState.DONE, " 12 GB "), at=NOON + timedelta(1)
+    )
+    look, fix = done.incident.steps
+    assert (look.state, look.actor, look.changed_at, look.note) == (StepState.DONE, "bob", NOON + timedelta(1), "12 GB")
+    assert fix == STEPS[1]
+    assert (done.entries[0].kind, done.entries[0].text) == ("step", "look: doing -> done: 12 GB")
+    skipped = after(done.incident, StepChanged("bob", "cli", "fix", StepState.SKIPPED, "it healed"))
+    assert skipped.incident.steps[1].note == "it healed"
+    noted = after(skipped.incident, Noted("bob", "cli", "written up"))
+    assert (noted.incident, noted.pages) == (skipped.incident, ())
+    assert (noted.entries[0].kind, noted.entries[0].text) == ("noted", "written up")
+
+
+def test_a_clock_that_steps_back_leaves_the_timeline_in_order() -> None:
+    acknowledged = after(opened().incident, ACK, at=NOON + timedelta(minutes=5)).incident
+    transition = after(acknowledged, CLEAR, at=NOON - timedelta(days=400))
+    assert {entry.at for entry in transition.entries} == {NOON + timedelta(minutes=5)}
+    assert transition.incident.resolved_at == NOON + timedelta(minutes=5)
+    step = after(opened().incident, StepChanged("ann", "cli", "look", StepState.DONE), at=NOON + timedelta(1)).incident
+    assert after(step, Noted("ann", "cli", "x"), at=NOON).entries[0].at == NOON + timedelta(1)
+
+
+def test_text_from_outside_loses_what_would_harm_a_terminal_or_a_database() -> None:
+    evil = "\x1b[2Ja\x00b\udc80\x9b\u202e\r\nc\td"
+    incident = opened(replace(PAGE, summary=evil, evidence=((evil, evil),))).incident
+    assert incident.title.startswith("api: outage - \ufffd[2Ja\ufffdb\ufffd\ufffd\ufffd c d since")
+    assert incident.evidence == (
+        ("outage: \ufffd[2Ja\ufffdb\ufffd\ufffd\ufffd c d", "\ufffd[2Ja\ufffdb\ufffd\ufffd\ufffd\nc\td"),
+    )
+    assert len(opened(replace(PAGE, summary="é" * 5000)).incident.title) <= 1024
+
+
+@given(st.text(), st.integers(2, 50))
+def test_cleaned_text_is_short_printable_and_the_same_when_cleaned_again(text: str, limit: int) -> None:
+    for cleaned in (clean(text, limit), one_line(text, limit)):
+        assert len(cleaned) <= limit
+        assert all(category(character) not in ("Cc", "Cs") or character in "\t\n" for character in cleaned)
+        cleaned.encode()
+    assert clean(clean(text, limit), limit) == clean(text, limit)
+    assert "\n" not in one_line(text, limit)
+
+
+@given(st.text(min_size=1, max_size=300), st.text(max_size=300), st.integers(1, 10**9))
+def test_a_dedup_key_is_short_and_its_own(region: str, target: str, episode: int) -> None:
+    region, target = region.encode("utf-8", "replace").decode(), target.encode("utf-8", "replace").decode()
+    key = dedup_key(region, target, episode)
+    assert len(key) + len(":ticket") <= 255
+    assert key == dedup_key(region, target, episode)
+    assert len({key, dedup_key(region, target, episode + 1), dedup_key(region + "x", target, episode)}) == 3
+
+
+class AnyLife(RuleBasedStateMachine):
+    """Whatever happens to an incident, in whatever order and at whatever time of the clock."""
+
+    @initialize(
+        level=st.sampled_from(list(Level)),
+        ticket_route=st.sampled_from([None, "queue", "people"]),
+        at=st.integers(-1000, 1000),
+    )
+    def begin(self, level: Level, ticket_route: str | None, at: int) -> None:
+        self.target = BOTH.model_copy(update={"ticket_route": ticket_route})
+        self.pages: list[Page] = []
+        self.timeline: list[TimelineEntry] = []
+        self.take(opened(verdict("outage", level), target=self.target, at=NOON + timedelta(seconds=at)))
+
+    def take(self, transition: Transition) -> None:
+        self.incident = transition.incident
+        self.pages += transition.pages
+        self.timeline += transition.entries
+
+    def do(self, event: Event, at: int) -> None:
+        before = self.incident
+        try:
+            self.take(apply(before, event, NOON + timedelta(seconds=at)))
+        except InvalidTransition:
+            assert self.incident is before
+        else:
+            ended = before.state is IncidentState.RESOLVED
+            assert not ended or isinstance(event, Noted | StepChanged)
+
+    @rule(
+        fired=st.lists(st.tuples(st.sampled_from(["outage", "burn_rate"]), st.sampled_from(list(Level))), max_size=3),
+        recovered=st.lists(st.sampled_from(["outage", "burn_rate", "certificate"]), max_size=2),
+        all_clear=st.booleans(),
+        gone=st.booleans(),
+        at=st.integers(-1000, 1000),
+    )
+    def signal(
+        self, fired: list[tuple[str, Level]], recovered: list[str], all_clear: bool, gone: bool, at: int
+    ) -> None:
+        signal = Signal(
+            target="api",
+            fired=tuple(verdict(name, level) for name, level in fired),
+            recovered=tuple(verdict(name, firing=False) for name in recovered),
+            all_clear=all_clear,
+        )
+        self.do(SignalReceived(signal, None if gone else self.target, SECONDS + at), at)
+
+    @rule(
+        event=st.sampled_from([ACK, Noted("ann", "cli", "x"), ResolvedByHand("bob", "cli")]),
+        at=st.integers(-1000, 1000),
+    )
+    def person(self, event: Event, at: int) -> None:
+        self.do(event, at)
+
+    @rule(state=st.sampled_from(list(StepState)), step=st.sampled_from(["look", "no"]), at=st.integers(-1000, 1000))
+    def steps(self, state: StepState, step: str, at: int) -> None:
+        self.do(StepChanged("ann", "cli", step, state, "why"), at)
+
+    @invariant()
+    def each_alert_is_triggered_once_first_and_resolved_once_last(self) -> None:
+        by_alert: dict[tuple[str, str], list[PageAction]] = {}
+        for page in self.pages:
+            by_alert.setdefault((page.route, page.dedup_key), []).append(page.action)
+        for actions in by_alert.values():
+            assert actions[0] is TRIGGER
+            assert actions.count(TRIGGER) == 1
+            assert actions.count(ACKNOWLEDGE) <= 1
+            assert RESOLVE not in actions[:-1]
+        assert len({key for _, key in by_alert}) == len(by_alert)
+
+    @invariant()
+    def exactly_the_alert_of_an_open_incident_is_open(self) -> None:
+        triggered = {page.dedup_key for page in self.pages if page.action is TRIGGER}
+        resolved = {page.dedup_key for page in self.pages if page.action is RESOLVE}
+        open_now = self.incident.state is not IncidentState.RESOLVED and self.incident.route is not None
+        assert triggered - resolved == ({alert_key(self.incident)} if open_now else set())
+
+    @invariant()
+    def the_timeline_and_the_incident_agree(self) -> None:
+        incident = self.incident
+        resolved = incident.state is IncidentState.RESOLVED
+        assert kinds(self.timeline).count("opened") == 1
+        assert kinds(self.timeline).count("resolved") == int(resolved)
+        assert resolved == (incident.resolved_at is not None) == (incident.resolved_by is not None)
+        assert all(entry.at >= incident.opened_at for entry in self.timeline)
+        assert len({one.rule for one in incident.firing}) == len(incident.firing)
+        assert incident.level is Level.PAGE or all(page.dedup_key.endswith(":ticket") for page in self.pages)
+
+
+TestAnyLife = AnyLife.TestCase
+TestAnyLife.settings = settings(max_examples=80, stateful_step_count=20, deadline=None)
