@@ -27,6 +27,7 @@ from monitor.web import present
 _HERE = Path(__file__).parent
 _MOST_INCIDENTS = 1000
 _STORE_SECONDS = 3.0
+_LARGEST_ID = 2**63 - 1  # what a database can be asked for
 
 log = structlog.get_logger()
 
@@ -82,7 +83,7 @@ class Pages:
 
     async def incident(self, request: Request) -> Response:
         """One incident with its timeline, evidence and pinned runbook."""
-        incident_id: int = request.path_params["id"]
+        incident_id: int = min(request.path_params["id"], _LARGEST_ID)
         try:
             async with asyncio.timeout(_STORE_SECONDS):
                 found = await self.store.incident(incident_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.process import program
@@ -28,13 +29,21 @@ def screenshot(url: str, png: Path, *, width: int = 1200, height: int = 900, dar
     _chromium(url, png.parent / f"{png.stem}-profile", *flags)
 
 
-def rendered(url: str, profile: Path) -> str:
-    """The document after chromium has parsed it and run whatever it would run."""
-    return _chromium(url, profile, "--dump-dom")
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The document after chromium parsed it, and what its console says: refused styles, failed loads."""
+
+    document: str
+    console: list[str]
 
 
-def _chromium(url: str, profile: Path, *flags: str) -> str:
+def open_page(url: str, profile: Path) -> Seen:
+    finished = _chromium(url, profile, "--dump-dom", "--enable-logging=stderr")
+    return Seen(finished.stdout, [line for line in finished.stderr.splitlines() if "CONSOLE" in line])
+
+
+def _chromium(url: str, profile: Path, *flags: str) -> subprocess.CompletedProcess[str]:
     argv = [program("chromium"), *_FLAGS, f"--user-data-dir={profile}", *flags, url]
     finished = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
     assert finished.returncode == 0, finished.stderr
-    return finished.stdout
+    return finished
