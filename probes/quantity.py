@@ -59,6 +59,11 @@ def parse_percent(value: Any) -> float:
     return round(float(value[:-1]) / 100, 12)
 
 
+def format_percent(share: float) -> str:
+    """0.999 to `99.9%`, to ten decimals."""
+    return f"{share * 100:.10f}".rstrip("0").rstrip(".") + "%"
+
+
 def _shown(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
@@ -73,6 +78,6 @@ Duration = Annotated[
 Percent = Annotated[
     float,
     BeforeValidator(parse_percent),
-    PlainSerializer(lambda value: f"{value * 100:.10g}%", return_type=str),
+    PlainSerializer(format_percent, return_type=str),
     WithJsonSchema({"type": "string", "pattern": _PERCENT, "examples": ["99.9%"]}),
 ]

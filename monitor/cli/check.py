@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -78,7 +79,7 @@ def _report(config: Path, loaded: Loaded) -> dict[str, Any]:
     """What is told in either format; nothing in it is secret."""
     from alerts.runbook import read
     from monitor.settings.cross import shown_path
-    from probes.quantity import format_duration
+    from probes.quantity import format_duration, format_percent
 
     settings = loaded.settings
     files = dict.fromkeys(target.runbook for target in settings.targets if target.runbook)
@@ -92,7 +93,9 @@ def _report(config: Path, loaded: Loaded) -> dict[str, Any]:
                 "name": target.name,
                 "url": target.url,
                 "every": format_duration(target.every),
-                "availability": _percent(target.slo.availability if target.slo else None),
+                "availability": format_percent(target.slo.availability)
+                if target.slo and target.slo.availability
+                else None,
                 "grade": target.tls.grade,
                 "severity": target.severity,
                 "route": target.route,
@@ -108,10 +111,6 @@ def _report(config: Path, loaded: Loaded) -> dict[str, Any]:
     }
 
 
-def _percent(share: float | None) -> str | None:
-    return None if share is None else f"{share * 100:.10g}%"
-
-
 def _show(report: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
@@ -122,8 +121,7 @@ def _show(report: dict[str, Any]) -> None:
         table.add_column(heading, overflow="fold")
     for target in report["targets"]:
         table.add_row(*(Text("-" if target[key] is None else str(target[key])) for key in _COLUMNS))
-    console = Console()
-    console.print(table, width=None if console.is_terminal else _PIPED_WIDTH)
+    Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH).print(table)
     counts = (("target", len(report["targets"])), ("runbook", report["runbooks"]), ("route", len(report["routes"])))
     said = ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts)
     typer.echo(f"ok: {said}, region {report['region']}")

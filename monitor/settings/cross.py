@@ -38,7 +38,9 @@ def _sections(root: Node, path: Path_) -> Iterator[tuple[Step, Node]]:
 
 def _routes(root: Node) -> Iterator[Problem]:
     for name, route in _sections(root, ("pagerduty", "routes")):
-        for field, text in _route_mistakes({key: node.value for key, node in route.value.items()}):
+        for field, text in _route_mistakes(
+            {key: node.value for key, node in route.value.items() if node.value is not None}
+        ):
             yield problem_at(root, ("pagerduty", "routes", name, field), text)
 
 

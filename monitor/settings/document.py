@@ -20,7 +20,7 @@ _TRAPS = (
     (re.compile(r"[-+]?\d[\d_]*(:[0-5]?\d)+(\.\d*)?"), "sixty", "put it in quotes"),
 )
 # What PyYAML says quotes the user's text only as an alias or a tag; punctuation and its own token names may stay.
-_QUOTED_TEXT = re.compile(r"'(?!<[a-z ]+>'|[^\w\s]')[^']*'")
+_QUOTED_TEXT = re.compile(r"'(?!<[a-z ]+>'|[^\w\s]')[^']*'|\"[^\"]*\"")
 _REMEDIES = (
     ("cannot start any token", "indent with spaces, and quote a value that begins with a tab, @, ` or %"),
     ("mapping values are not allowed", "quote a value that contains ': ', or put the indentation right"),
@@ -178,8 +178,8 @@ class _Builder:
         self.problems.append(Problem(f"{self.path}:{line + 1}", field_text(path), text))
 
 
-def trap_of(node: Node) -> str | None:
-    """Why a plain scalar is not the text that it looks like, if so: `on`, `yes`, 12, 2024-01-31, null."""
+def trap_of(node: Node, *, repeat: bool = True) -> str | None:
+    """Why a plain scalar is not the text that it looks like, if so: `on`, `yes`, 12, 2024-01-31, null. `repeat` it?"""
     plain, value = node.origin.plain, node.value
     if plain is None or isinstance(value, str):
         return None
@@ -190,4 +190,5 @@ def trap_of(node: Node) -> str | None:
         (type(None), "nothing"),
     )
     kind = next((name for type_, name in kinds if isinstance(value, type_)), None)
-    return f"{plain or 'an empty value'} without quotes is {kind} in YAML" if kind else None
+    called = (plain or "an empty value") if repeat else "the value"
+    return f"{called} without quotes is {kind} in YAML" if kind else None

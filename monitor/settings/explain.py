@@ -36,6 +36,7 @@ _MUST_BE: dict[str, Callable[[Said], str]] = {
 _SECTION = {"model_type", "model_attributes_type", "dict_type", "dataclass_type"}
 _TEXT = {"string_type", "string_pattern_mismatch", "literal_error", "path_type"}
 _LIST = {"tuple_type", "list_type"}
+_EMPTY = "is empty; write what belongs here, or remove the line"
 LONGEST = 400
 _UNSEEN = {"pagerduty", "store", "headers"}  # sections of which an error never repeats a value
 
@@ -65,9 +66,9 @@ def problems_of(error: ValidationError, root: Node) -> Iterator[Problem]:
 def _wrong(kind: str, said: Said, node: Node) -> str:
     context = said.get("ctx", {})
     if kind in _SECTION:
-        return "is empty; add its fields or remove the line" if node.value is None else "must be a section of fields"
+        return _EMPTY if node.value is None else "must be a section of fields"
     if kind in _LIST:
-        return "must be a list; write it as [a, b] or with one `- ` line an item"
+        return _EMPTY if node.value is None else "must be a list; write it as [a, b] or with one `- ` line an item"
     if kind in _MUST_BE:
         trap = _because(node) if kind in _TEXT else ""
         return f"{_value(node)}must be {_MUST_BE[kind](context)}{trap}"
@@ -77,7 +78,11 @@ def _wrong(kind: str, said: Said, node: Node) -> str:
 
 def _value(node: Node) -> str:
     scalar = not isinstance(node.value, dict | list) and node.value is not None
-    return f"{shown(node.value)} " if scalar and not _UNSEEN & set(node.origin.path) else ""
+    return f"{shown(node.value)} " if scalar and _seen(node) else ""
+
+
+def _seen(node: Node) -> bool:
+    return not _UNSEEN & set(node.origin.path)
 
 
 def _timeout_problem(root: Node, loc: Path_, text: str) -> Problem:
@@ -88,7 +93,7 @@ def _timeout_problem(root: Node, loc: Path_, text: str) -> Problem:
 
 
 def _because(node: Node) -> str:
-    trap = trap_of(node)
+    trap = trap_of(node, repeat=_seen(node))
     return f"; {trap}: quote it if text is meant" if trap else ""
 
 

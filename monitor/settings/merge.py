@@ -15,8 +15,11 @@ from probes.target import Target
 
 
 def overlay(under: Node, over: Node, path: Path_ = ()) -> tuple[Node, list[Problem]]:
-    """`over` wins, section by section. In a section names match whatever their case, as variables have none; an item of
-    a list goes by its index or its target's name."""
+    """`over` wins, section by section.
+
+    Names match as far as a variable can spell them: X_API_KEY is X-Api-Key. An item of a list goes by its index or its
+    target's name.
+    """
     if not isinstance(over.value, dict) or not isinstance(under.value, dict | list):
         return placed(over, path), []
     changed: Any = dict(under.value) if isinstance(under.value, dict) else list(under.value)
@@ -41,7 +44,10 @@ def overlay(under: Node, over: Node, path: Path_ = ()) -> tuple[Node, list[Probl
 
 def _step(under: Node, name: str) -> Step | None:
     if isinstance(under.value, dict):
-        return next((key for key in under.value if key.casefold() == name.casefold()), name)
+        if name in under.value:
+            return name
+        alike = [key for key in under.value if _as_variable(key) == _as_variable(name)]
+        return alike[0] if alike else name
     if name.isdecimal():
         return int(name) if int(name) <= len(under.value) else None
     for index, item in under.children():
@@ -52,7 +58,7 @@ def _step(under: Node, name: str) -> Step | None:
 
 
 def _as_variable(name: str) -> str:
-    """`api.example-1` as it can stand in the name of a variable."""
+    """`api.example-1` as a variable can spell it: API_EXAMPLE_1 in small letters."""
     return re.sub(r"[^a-z0-9]+", "_", name.casefold())
 
 

@@ -23,7 +23,8 @@ class Problem:
 
     def __str__(self) -> str:
         said = f"{self.field}: {self.text}" if self.field else self.text
-        return without_known_secrets(f"{self.place}: {without_keys(said)}")
+        line = without_known_secrets(f"{self.place}: {without_keys(said)}")
+        return "".join(character if character.isprintable() else repr(character)[1:-1] for character in line)
 
 
 def problem_at(root: Node, path: Path_, text: str) -> Problem:
