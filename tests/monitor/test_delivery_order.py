@@ -51,7 +51,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("order")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(plan=lives, mishaps=faults, chance=st.floats(0, 1, exclude_max=True))
 def test_each_key_keeps_its_order_and_has_one_alert(
     workshop: Path, sqlite_template: Path, plan: list[list[PageAction]], mishaps: list[Fault], chance: float

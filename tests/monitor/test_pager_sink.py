@@ -238,10 +238,17 @@ def test_the_command_prints_and_keeps_each_event(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("listen", ["nonsense", ":80", "127.0.0.1:", "127.0.0.1:99999", "127.0.0.1:http"])
-def test_the_command_says_what_a_listen_address_is(tmp_path: Path, listen: str) -> None:
-    with Process([sys.executable, "-m", "monitor", "pager", "sink", "--listen", listen], tmp_path / "log") as process:
+def test_what_is_no_address_is_said(listen: str) -> None:
+    with pytest.raises(UserError, match="is not HOST:PORT; right would be 127"):
+        _address(listen)
+
+
+def test_the_command_ends_with_2_for_a_wrong_address(tmp_path: Path) -> None:
+    with Process(
+        [sys.executable, "-m", "monitor", "pager", "sink", "--listen", "nonsense"], tmp_path / "log"
+    ) as process:
         assert process.popen.wait(20) == 2
-        assert f"--listen: {listen!r} is not HOST:PORT" in process.output()
+        assert process.output() == "--listen: 'nonsense' is not HOST:PORT; right would be 127.0.0.1:9790\n"
 
 
 async def test_a_client_that_goes_away_leaves_nothing_behind(sink: PagerSink, client: httpx.AsyncClient) -> None:
