@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alerts.pagerduty.event import Pager
-from alerts.pagerduty.events_v1 import EventsV1
 from alerts.pagerduty.events_v2 import EventsV2
 from alerts.pagerduty.sink import FileSink
 from alerts.runbook import Runbook
@@ -47,9 +46,13 @@ def _pager(name: str, route: Route, settings: Settings) -> Pager:
         return FileSink(route.file)
     if route.routing_key is None:
         raise UserError(f"{place}.routing_key: the {route.driver} driver needs a key, as env:NAME or file:PATH")
-    driver = EventsV2 if route.driver == "events-v2" else EventsV1
+    url, key = settings.pagerduty.events_url, route.routing_key.get_secret_value()
     try:
-        return driver(settings.pagerduty.events_url, route.routing_key.get_secret_value())
+        if route.driver == "events-v2":
+            return EventsV2(url, key)
+        from alerts.pagerduty.events_v1 import EventsV1  # an old library, loaded where an old key needs it
+
+        return EventsV1(url, key)
     except ValueError as error:
         raise UserError(f"{place}: {error}") from None
 
