@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
-from dataclasses import dataclass
+import zlib
+from collections import Counter
 from pathlib import Path
 
 from tests.support.process import program
@@ -29,21 +31,45 @@ def screenshot(url: str, png: Path, *, width: int = 1200, height: int = 900, dar
     _chromium(url, png.parent / f"{png.stem}-profile", *flags)
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """The document after chromium parsed it, and what its console says: refused styles, failed loads."""
+def colours(png: Path) -> Counter[tuple[int, int, int]]:
+    """How many pixels of each colour: for 8-bit RGB without interlacing, as chromium writes it."""
+    content = png.read_bytes()
+    chunks, at = b"", 8
+    while at < len(content):
+        size, kind = struct.unpack_from(">I4s", content, at)
+        if kind == b"IHDR":
+            width, height, depth, colour_type, _, _, interlaced = struct.unpack_from(">IIBBBBB", content, at + 8)
+            assert (depth, colour_type, interlaced) == (8, 2, 0)
+        elif kind == b"IDAT":
+            chunks += content[at + 8 : at + 8 + size]
+        at += size + 12
+    raw, step = zlib.decompress(chunks), 3 * width
+    counts: Counter[tuple[int, int, int]] = Counter()
+    above = bytearray(step)
+    for y in range(height):
+        start = y * (step + 1)
+        above = _unfiltered(raw[start], bytearray(raw[start + 1 : start + 1 + step]), above)
+        counts.update(zip(above[0::3], above[1::3], above[2::3], strict=True))
+    return counts
 
-    document: str
-    console: list[str]
+
+def _unfiltered(filter_type: int, line: bytearray, above: bytearray) -> bytearray:
+    """One row of pixels, with PNG's filter undone (RFC 2083, section 6)."""
+    for i in range(len(line)):
+        left = line[i - 3] if i >= 3 else 0
+        corner = above[i - 3] if i >= 3 else 0
+        line[i] = (
+            line[i] + (0, left, above[i], (left + above[i]) // 2, _paeth(left, above[i], corner))[filter_type]
+        ) & 255
+    return line
 
 
-def open_page(url: str, profile: Path) -> Seen:
-    finished = _chromium(url, profile, "--dump-dom", "--enable-logging=stderr")
-    return Seen(finished.stdout, [line for line in finished.stderr.splitlines() if "CONSOLE" in line])
+def _paeth(left: int, up: int, corner: int) -> int:
+    guess = left + up - corner
+    return min((left, up, corner), key=lambda near: abs(guess - near))
 
 
-def _chromium(url: str, profile: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+def _chromium(url: str, profile: Path, *flags: str) -> None:
     argv = [program("chromium"), *_FLAGS, f"--user-data-dir={profile}", *flags, url]
     finished = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
     assert finished.returncode == 0, finished.stderr
-    return finished
