@@ -51,6 +51,7 @@ class History:
         self._buffer: deque[ProbeResult] = deque()
         self._changed: set[tuple[datetime, str]] = set()  # minutes with results that are not counted yet
         self._flushing = asyncio.Lock()
+        self._waiting = False  # for a store that did not work at the last flush
         self._written = self._dropped = self._failed_flushes = 0
 
     def replace(self, targets: Iterable[Target]) -> None:
@@ -82,8 +83,13 @@ class History:
                 await self._roll(everything=everything)
             except StoreUnavailable as error:
                 self._failed_flushes += 1
-                log.warning("history waits for the store", cause=error.cause, buffered=len(self._buffer))
+                if not self._waiting:  # once an outage, not once a second
+                    log.warning("history waits for the store", cause=error.cause, buffered=len(self._buffer))
+                self._waiting = True
                 return False
+            if self._waiting:
+                log.info("history is written again", dropped=self._dropped)
+            self._waiting = False
             return True
 
     async def _write(self) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import time
 from pathlib import Path
 
-import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from monitor.errors import UserError
@@ -33,8 +32,6 @@ _POSTGRES_REMEDIES = (
     ("permission denied", "let the role create tables: GRANT CREATE ON SCHEMA public TO ..."),
     ("already exists", "the database holds another program's tables; give monitor a database of its own"),
 )
-_JOURNAL_ATTEMPTS = 200
-_JOURNAL_PAUSE_SECONDS = 0.05
 _ANY_REMEDY = "check store.url, and that the database runs and can be reached from this machine"
 
 
@@ -52,12 +49,12 @@ async def open_store(url: str, *, lock_seconds: float = 10.0, create: bool = Tru
     reader, writer = connect(address, lock_seconds)
     try:
         if address.path:
-            await _journal(writer, address)
+            await _journal(writer, address.path, lock_seconds)
         await migrate(writer, address.place, create=create)
     except BaseException as error:
         await reader.dispose()
         await writer.dispose()
-        if isinstance(error, CONNECT_ERRORS):
+        if isinstance(error, (*CONNECT_ERRORS, sqlite3.Error)):
             raise _explained(error, address) from None
         raise
     return Store(address, reader, writer)
@@ -76,19 +73,19 @@ def _prepare_file(path: Path) -> None:
         raise UserError(f"store: {path}: {error.strerror or error}; {remedy}") from None
 
 
-async def _journal(engine: AsyncEngine, address: Address) -> None:
+async def _journal(engine: AsyncEngine, path: Path, lock_seconds: float) -> None:
     """Switch to write-ahead logging once for all. SQLite does not wait its turn for this, so it is tried again."""
-    for attempt in range(_JOURNAL_ATTEMPTS):
+    deadline = time.monotonic() + lock_seconds
+    while True:
         try:
             mode = await _set_journal_mode(engine)
+            break
         except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or attempt == _JOURNAL_ATTEMPTS - 1:
+            if "locked" not in str(error) or time.monotonic() > deadline:
                 raise
-            await asyncio.sleep(_JOURNAL_PAUSE_SECONDS)
-            continue
-        if mode != "wal":
-            raise UserError(f"store: {address.place}: write-ahead logging does not work here; use a local disk")
-        return
+            await asyncio.sleep(0.05)
+    if mode != "wal":
+        raise UserError(f"store: {path}: write-ahead logging does not work here; name a file on a local disk")
 
 
 async def _set_journal_mode(engine: AsyncEngine) -> str:
@@ -103,6 +100,5 @@ async def _set_journal_mode(engine: AsyncEngine) -> str:
 def _explained(error: BaseException, address: Address) -> UserError:
     cause = cause_of(error)
     remedies = _SQLITE_REMEDIES if address.path else _POSTGRES_REMEDIES
-    server_spoke = isinstance(error, SQLAlchemyError | sa.exc.DBAPIError) or not isinstance(error, OSError)
-    remedy = next((text for words, text in remedies if server_spoke and words in cause.lower()), _ANY_REMEDY)
+    remedy = next((text for words, text in remedies if words in cause.lower()), _ANY_REMEDY)
     return UserError(f"store: {address.place}: {cause}; {remedy}")

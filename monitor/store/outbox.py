@@ -88,9 +88,10 @@ class Outbox(Database):
 
     async def release_leases(self, owner_prefix: str) -> int:
         """Give back what owners whose names begin so had leased: for the start of a daemon after its own crash."""
+        begins = sa.func.substr(outbox.c.lease_owner, 1, len(owner_prefix)) == owner_prefix
+        update = sa.update(outbox).where(outbox.c.state == "pending", begins)
+        update = update.values(lease_owner=None, lease_until=None)
         async with self._write() as connection:
-            held = outbox.c.state == "pending", outbox.c.lease_owner.startswith(owner_prefix, autoescape=True)
-            update = sa.update(outbox).where(*held).values(lease_owner=None, lease_until=None)
             return (await connection.execute(update)).rowcount
 
     async def release_all_leases(self) -> int:

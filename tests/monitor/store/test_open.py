@@ -106,6 +106,17 @@ async def test_a_damaged_database(store_url: str) -> None:
     assert "restore a backup" in message
 
 
+async def test_a_file_that_another_program_holds(tmp_path: Path) -> None:
+    path = tmp_path / "monitor.sqlite"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(UserError, match="locked; another program holds the file"):
+        await open_store(sqlite_url(path), lock_seconds=0.1)
+    other.execute("COMMIT")
+    other.close()
+    await (await open_store(sqlite_url(path))).close()
+
+
 async def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "other.sqlite"
     with sqlite3.connect(path) as other:

@@ -117,7 +117,7 @@ async def test_leases_of_a_dead_daemon_are_given_back(store: Store) -> None:
     await enqueued(store, await saved(store), PageAction.TRIGGER)
     await enqueued(store, await saved(store, target="web"), PageAction.TRIGGER)
     await lease(store, owner="host_1:a", limit=1)
-    await lease(store, owner="hostX1:b", limit=1)
+    await lease(store, owner="HOST_1:b", limit=1)
     assert await store.release_leases("host_1:") == 1
     assert len(await lease(store, owner="new")) == 1
     assert await store.release_all_leases() == 2
