@@ -68,13 +68,18 @@ def with_store(config: Path | None, data: Path | None, work: Callable[[Store], A
 
 
 async def _with_store(config: Path | None, data: Path | None, work: Callable[[Store], Awaitable[T]]) -> T:
-    from monitor.store import open_store, sqlite_url
+    from monitor.store import StoreUnavailable, open_store, sqlite_url
 
-    url = _url_of_settings(config, data) if config else sqlite_url((data or Path("data")) / "monitor.sqlite")
     try:
+        url = _url_of_settings(config, data) if config else sqlite_url((data or Path("data")) / "monitor.sqlite")
         store = await open_store(url, create=False)
+    except StoreUnavailable:
+        raise
     except UserError as error:
-        raise UserError(*error.problems, "name another with --data DIR (SQLite) or -c FILE (settings)") from None
+        other = (
+            "-c FILE (settings) or another --data DIR" if config is None else "--data DIR, without -c, if it is SQLite"
+        )
+        raise UserError(*error.problems, f"or name the store with {other}") from None
     try:
         return await work(store)
     finally:
@@ -91,7 +96,7 @@ def _url_of_settings(config: Path, data: Path | None) -> str:
 
     settings = load_settings(config, data=data, resolve_secrets=False)
     url = settings.store_url.get_secret_value()
-    tree = node_of({"store": {"url": url}}, Origin(str(config), source="variable"))
+    tree = node_of({"store": {"url": url}}, Origin(f"{config}: store.url", source="variable"))
     resolved, problems = resolve_references(tree, os.environ, config.parent, look_up=True)
     if problems:
         raise UserError(*map(str, problems))
