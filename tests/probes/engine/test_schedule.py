@@ -1,0 +1,166 @@
+"""The schedule, with a driven clock."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probes.engine.schedule import FIRST_WITHIN_SECONDS, LATE_AFTER_SECONDS, Job, Schedule, Start, phase_seconds
+from probes.target import Target
+from tests.probes.support import target
+
+NOW = 1000.0
+GRADE_SECONDS = 6 * 3600.0
+
+
+def job(name: str, every_seconds: float = 10.0, **options: object) -> Job:
+    return Job("http", target("http://127.0.0.1/", name=name, **options), every_seconds)
+
+
+@given(st.text("abcdef0123456789", min_size=1, max_size=20), st.floats(0.1, 100_000))
+def test_the_first_start_is_soon_and_fixed_by_the_name(name: str, every: float) -> None:
+    phase = phase_seconds(job(name, every))
+    assert 0 <= phase < min(every, FIRST_WITHIN_SECONDS)
+    assert phase == phase_seconds(job(name, every))
+
+
+def test_phases_are_spread() -> None:
+    tenths = [int(phase_seconds(job(f"t{number}"))) for number in range(1000)]
+    assert all(60 < tenths.count(second) < 140 for second in range(10))
+
+
+class Driven:
+    """A schedule and a clock; it checks at every start that the job does not run already."""
+
+    def __init__(self, jobs: list[Job]) -> None:
+        self.schedule, self.now = Schedule(jobs, NOW), NOW
+        self.running: set[str] = set()
+        self.started = self.started_late = 0
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+        for start in self.schedule.start_due(self.now):
+            self._begin(start)
+
+    def finish_all(self) -> None:
+        for key in sorted(self.running):
+            self.running.discard(key)
+            again = self.schedule.finished(key, self.now)
+            if again is not None:
+                self._begin(again)
+
+    def _begin(self, start: Start) -> None:
+        assert start.job.key not in self.running
+        assert start.late_seconds >= 0
+        self.running.add(start.job.key)
+        self.started += 1
+        self.started_late += start.late_seconds > LATE_AFTER_SECONDS
+
+
+@given(
+    st.lists(st.integers(1, 30), min_size=1, max_size=8),
+    st.lists(st.tuples(st.floats(0.001, 40), st.booleans()), max_size=60),
+)
+def test_every_slot_is_started_or_counted_and_no_job_overlaps(
+    every: list[int], steps: list[tuple[float, bool]]
+) -> None:
+    jobs = [job(f"j{number}", seconds) for number, seconds in enumerate(every)]
+    driven = Driven(jobs)
+    for seconds, finish in steps:
+        driven.advance(seconds)
+        if finish:
+            driven.finish_all()
+        due = driven.schedule.next_due()
+        assert due is None or due > driven.now
+    driven.finish_all()  # and what became due while it ran begins
+    elapsed = [driven.now - NOW - phase_seconds(each) for each in jobs]
+    slots = sum(
+        int(seconds / each.every_seconds) + 1 for each, seconds in zip(jobs, elapsed, strict=True) if seconds >= 0
+    )
+    never_started = driven.schedule.late - driven.started_late
+    assert driven.started + never_started == slots
+
+
+def test_a_late_start_does_not_move_what_comes_after() -> None:
+    only = job("a")
+    schedule = Schedule([only], NOW)
+    due = NOW + phase_seconds(only)
+    (start,) = schedule.start_due(due + 3)
+    assert start.late_seconds == pytest.approx(3)
+    assert schedule.late == 1
+    schedule.finished(only.key, due + 4)
+    assert schedule.next_due() == pytest.approx(due + 10)
+
+
+def test_a_start_in_time_is_not_late() -> None:
+    only = job("a")
+    schedule = Schedule([only], NOW)
+    (start,) = schedule.start_due(NOW + phase_seconds(only) + LATE_AFTER_SECONDS / 2)
+    assert start.late_seconds == pytest.approx(LATE_AFTER_SECONDS / 2)
+    assert schedule.late == 0
+
+
+def test_a_job_that_takes_too_long_starts_again_when_it_is_done_and_tells_how_late() -> None:
+    only = job("a")
+    schedule = Schedule([only], NOW)
+    due = NOW + phase_seconds(only)
+    assert len(schedule.start_due(due)) == 1
+    assert schedule.start_due(due + 10) == [], "it still runs"
+    assert schedule.next_due() is None
+    again = schedule.finished(only.key, due + 12)
+    assert again is not None
+    assert again.late_seconds == pytest.approx(2)
+    assert schedule.late == 1
+    assert schedule.next_due() == pytest.approx(due + 20)
+
+
+def test_after_a_long_sleep_there_is_one_start_and_every_missed_one_is_counted() -> None:
+    only = job("a")
+    schedule = Schedule([only], NOW)
+    due = NOW + phase_seconds(only)
+    (start,) = schedule.start_due(due + 45)
+    assert start.late_seconds == pytest.approx(45)
+    assert schedule.late == 5  # due + 0, 10, 20, 30, 40
+    assert schedule.next_due() == pytest.approx(due + 50)
+
+
+def test_a_reload_leaves_what_did_not_change_alone() -> None:
+    kept, changed, gone = job("kept"), job("changed"), job("gone")
+    schedule = Schedule([kept, changed, gone], NOW)
+    schedule.start_due(NOW + 10)
+    for each in (kept, changed, gone):
+        schedule.finished(each.key, NOW + 10.5)
+    # The same settings read again are other objects, and equal.
+    schedule.replace([job("kept"), job("changed", max_redirects=1), job("new")], NOW + 11)
+    dues = {}
+    while (due := schedule.next_due()) is not None and due < NOW + 30:
+        for start in schedule.start_due(due):
+            dues.setdefault(start.job.target.name, due)
+            schedule.finished(start.job.key, due)
+    assert dues == {
+        "kept": pytest.approx(NOW + 10 + phase_seconds(kept)),
+        "changed": pytest.approx(NOW + 11 + phase_seconds(changed)),
+        "new": pytest.approx(NOW + 11 + phase_seconds(job("new"))),
+    }
+    assert len(schedule) == 3
+
+
+def test_a_job_that_is_taken_away_and_brought_back_while_it_runs_does_not_overlap() -> None:
+    only = job("a")
+    schedule = Schedule([only], NOW)
+    schedule.start_due(NOW + 10)
+    schedule.replace([], NOW + 11)
+    assert schedule.next_due() is None
+    schedule.replace([only], NOW + 12)
+    assert schedule.start_due(NOW + 22) == []
+    assert schedule.finished(only.key, NOW + 23) is not None
+
+
+def test_a_grade_every_six_hours_is_made_soon_after_the_start() -> None:
+    grade = Job("tls_grade", Target(name="a", url="https://127.0.0.1/", every=timedelta(seconds=10)), GRADE_SECONDS)
+    schedule = Schedule([grade, job("a")], NOW)
+    kinds = {start.job.kind for start in schedule.start_due(NOW + FIRST_WITHIN_SECONDS)}
+    assert kinds == {"tls_grade", "http"}
