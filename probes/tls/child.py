@@ -19,6 +19,7 @@ from pydantic import TypeAdapter
 from probes.result import FailureReason
 from probes.tls.endpoint import ScanError, ScanRequest
 from probes.tls.facts import TlsFacts
+from probes.tls.reach import reach
 from probes.tls.text import printable
 from probes.tls.wire import Answer, Refusal
 
@@ -57,10 +58,12 @@ def serve(requests: Iterable[str], answers: TextIO) -> None:
 
 
 def _answer(request: ScanRequest) -> TlsFacts | Refusal:
-    from probes.tls.scan import scan
-
     try:
-        return scan(request)
+        address = reach(request)
+        # Late: sslyze takes half a second to load, which a host that is down need not cost.
+        from probes.tls.scan import scan
+
+        return scan(request, address)
     except ScanError as error:
         return Refusal(reason=error.reason, detail=error.detail)
     except Exception as error:  # a server can make sslyze fail in any way; that must not end the scans of others

@@ -34,6 +34,11 @@ class ScanRequest:
     ca_file: str | None = None
     network_seconds: float = 5.0
 
+    @property
+    def name(self) -> str:
+        """What the certificate must name."""
+        return self.server_name or self.endpoint.host
+
 
 class ScanError(Exception):
     """The endpoint cannot be scanned: a bounded reason for machines, and a sentence for people."""

@@ -7,19 +7,19 @@ import ssl
 import time
 
 from probes.result import FailureReason
-from probes.tls.endpoint import Endpoint, ScanError
+from probes.tls.endpoint import Endpoint, ScanError, ScanRequest
 from probes.tls.text import printable
 
 _TLS_RECORDS = (0x14, 0x15, 0x16)  # change cipher spec, alert, handshake
 _MAX_ADDRESSES = 8
 
 
-def reach(endpoint: Endpoint, server_name: str, seconds: float) -> str:
-    """The first address of the host that answers a ClientHello. Raises ScanError; `seconds` bounds each step."""
+def reach(request: ScanRequest) -> str:
+    """The first address of the host that answers a ClientHello. Raises ScanError."""
     failure: ScanError | None = None
-    for address in _addresses(endpoint):
+    for address in _addresses(request.endpoint):
         try:
-            _greet(address, endpoint, server_name, seconds)
+            _greet(address, request)
         except ScanError as error:
             failure = failure or error
             # Another address may be up; one that speaks, but no TLS, is the answer.
@@ -40,11 +40,11 @@ def _addresses(endpoint: Endpoint) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))[:_MAX_ADDRESSES]
 
 
-def _greet(address: str, endpoint: Endpoint, server_name: str, seconds: float) -> None:
-    place = str(Endpoint(address, endpoint.port))
+def _greet(address: str, request: ScanRequest) -> None:
+    place, seconds = Endpoint(address, request.endpoint.port), request.network_seconds
     deadline = time.monotonic() + seconds
     try:
-        connection = socket.create_connection((address, endpoint.port), timeout=seconds)
+        connection = socket.create_connection((address, place.port), timeout=seconds)
     except TimeoutError:
         raise ScanError(FailureReason.TIMEOUT, f"{place} did not accept a connection within {seconds:g} s") from None
     except ConnectionRefusedError:
@@ -53,7 +53,7 @@ def _greet(address: str, endpoint: Endpoint, server_name: str, seconds: float) -
         raise ScanError(FailureReason.UNREACHABLE, f"{place} cannot be reached: {error.strerror}") from None
     with connection:
         try:
-            connection.sendall(_client_hello(server_name))
+            connection.sendall(_client_hello(request.name))
             connection.settimeout(max(0.01, deadline - time.monotonic()))
             answer = connection.recv(64)
         except TimeoutError:

@@ -20,7 +20,6 @@ from probes.tls.certificates import UNREADABLE, certificate_facts, signature_has
 from probes.tls.chain import judge, name_matches, names_of
 from probes.tls.endpoint import ScanError, ScanRequest
 from probes.tls.facts import ChainFacts, Gap, Protocol, ProtocolFacts, Suite, TlsFacts
-from probes.tls.reach import reach
 from probes.tls.text import name_of, printable
 
 T = TypeVar("T")
@@ -48,16 +47,12 @@ _COMMANDS = {
 }
 
 
-def scan(request: ScanRequest) -> TlsFacts:
-    """Raises ScanError when the endpoint cannot be reached, speaks no TLS, or shows no certificate that can be read."""
-    endpoint = request.endpoint
-    server_name = request.server_name or endpoint.host
-    address = reach(endpoint, server_name, request.network_seconds)
-    result = _run(request, server_name, address)
-    return _facts(request, server_name, address, result)
+def scan(request: ScanRequest, address: str) -> TlsFacts:
+    """Raises ScanError when no handshake succeeds, or the certificate cannot be read."""
+    return _facts(request, address, _run(request, address))
 
 
-def _run(request: ScanRequest, server_name: str, address: str) -> sslyze.ServerScanResult:
+def _run(request: ScanRequest, address: str) -> sslyze.ServerScanResult:
     scanner = sslyze.Scanner(
         per_server_concurrent_connections_limit=CONNECTIONS_PER_SERVER, concurrent_server_scans_limit=1
     )
@@ -67,9 +62,9 @@ def _run(request: ScanRequest, server_name: str, address: str) -> sslyze.ServerS
     scanner.queue_scans(
         [
             sslyze.ServerScanRequest(
-                server_location=ServerNetworkLocation(server_name, request.endpoint.port, ip_address=address),
+                server_location=ServerNetworkLocation(request.name, request.endpoint.port, ip_address=address),
                 network_configuration=sslyze.ServerNetworkConfiguration(
-                    tls_server_name_indication=server_name, network_timeout=max(1, round(request.network_seconds))
+                    tls_server_name_indication=request.name, network_timeout=max(1, round(request.network_seconds))
                 ),
                 scan_commands=set(_COMMANDS),
                 scan_commands_extra_arguments=sslyze.ScanCommandsExtraArguments(certificate_info=extra),
@@ -105,12 +100,12 @@ class _Answers:
             return None
 
 
-def _facts(request: ScanRequest, server_name: str, address: str, result: sslyze.ServerScanResult) -> TlsFacts:
+def _facts(request: ScanRequest, address: str, result: sslyze.ServerScanResult) -> TlsFacts:
     assert result.scan_result is not None
     assert result.connectivity_result is not None
     answers = _Answers(result.scan_result)
     now = datetime.now(UTC)
-    chains = answers.get(ScanCommand.CERTIFICATE_INFO, lambda info: _chains(info, request, server_name, now))
+    chains = answers.get(ScanCommand.CERTIFICATE_INFO, lambda info: _chains(info, request, now))
     if chains is None:
         raise ScanError(FailureReason.CERTIFICATE, f"{request.endpoint}: {answers.gaps[-1].reason}")
     protocols = tuple(_protocol(answers, protocol) for protocol in Protocol)
@@ -119,7 +114,7 @@ def _facts(request: ScanRequest, server_name: str, address: str, result: sslyze.
         host=request.endpoint.host,
         port=request.endpoint.port,
         address=address,
-        server_name=server_name,
+        server_name=request.name,
         scanned_at=now,
         negotiated=(best, result.connectivity_result.cipher_suite_supported),
         protocols=protocols,
@@ -172,20 +167,15 @@ def _hsts_max_age(found: sslyze.HttpHeadersScanResult) -> int:
     return header.max_age
 
 
-def _chains(
-    info: sslyze.CertificateInfoScanResult, request: ScanRequest, server_name: str, now: datetime
-) -> tuple[ChainFacts, ...]:
+def _chains(info: sslyze.CertificateInfoScanResult, request: ScanRequest, now: datetime) -> tuple[ChainFacts, ...]:
     sent = [deployment.received_certificate_chain for deployment in info.certificate_deployments]
     everything = [certificate for chain in sent for certificate in chain[1:]]
-    return tuple(
-        _chain(deployment, request, server_name, everything, now) for deployment in info.certificate_deployments
-    )
+    return tuple(_chain(deployment, request, everything, now) for deployment in info.certificate_deployments)
 
 
 def _chain(
     deployment: sslyze.CertificateDeploymentAnalysisResult,
     request: ScanRequest,
-    server_name: str,
     elsewhere: Sequence[Certificate],
     now: datetime,
 ) -> ChainFacts:
@@ -198,7 +188,7 @@ def _chain(
         certificates=tuple(certificate_facts(certificate) for certificate in sent),
         path=judged.path,
         path_detail=judged.detail,
-        name_matches=name_matches(names_of(sent[0]), server_name),
+        name_matches=name_matches(names_of(sent[0]), request.name),
         signatures=tuple(
             (signature_hash(each), name_of(each.subject)) for each in judged.certificates if each not in anchors
         ),

@@ -44,9 +44,11 @@ def rsa_key(bits: int = 2048) -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(65537, bits)
 
 
-def authority(name: str, issuer: Issued | None = None, key: PrivateKey | None = None) -> Issued:
+def authority(
+    name: str, issuer: Issued | None = None, key: PrivateKey | None = None, *, not_after: datetime = NOW + DAY * 3650
+) -> Issued:
     key = key or ec_key()
-    builder = _builder(name, key, issuer, NOW - DAY * 365, NOW + DAY * 3650)
+    builder = _builder(name, key, issuer, NOW - DAY * 365, not_after)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     builder = builder.add_extension(_CA_USAGE, critical=True)
     return Issued(_sign(builder, key, issuer), key, issuer)
