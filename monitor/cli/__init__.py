@@ -7,6 +7,7 @@ import sys
 import typer
 
 from monitor.cli.check import check
+from monitor.cli.demo import demo
 from monitor.cli.incidents import app as incidents
 from monitor.cli.pager import app as pager
 from monitor.cli.run import run
@@ -17,11 +18,13 @@ app = typer.Typer(
     help="Probe services, judge what is seen, page once, and track the response.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # rich would take as long to load as everything else of --help
     add_completion=True,
 )
 
 app.command("check")(check)
 app.command("run")(run)
+app.command("demo")(demo)
 app.command("tls-grade")(tls_grade)
 app.add_typer(incidents, name="incidents")
 app.add_typer(pager, name="pager")
