@@ -1,0 +1,195 @@
+"""The pool: real worker processes against a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from probes.engine import pool as pool_module
+from probes.engine import seat as seat_module
+from probes.engine.pool import WorkerPool, jobs_of
+from probes.result import FailureReason, ProbeResult
+from probes.target import Target
+from tests.probes.support import target
+from tests.support.misbehaving import Misbehaving
+from tests.support.nginx import Nginx
+from tests.support.process import Process
+from tests.support.wait import auntil, until
+
+
+class Running:
+    """A started pool and everything it gave so far."""
+
+    def __init__(self, pool: WorkerPool) -> None:
+        self.pool = pool
+        self.results: list[ProbeResult] = []
+
+    async def read(self) -> None:
+        async for batch in self.pool.batches():
+            self.results.extend(batch)
+
+    def count(self) -> Counter[str]:
+        return Counter(result.target for result in self.results)
+
+    async def more_of(self, names: set[str], than: Counter[str]) -> None:
+        """Wait until each of `names` was probed again."""
+
+        async def all_of_them() -> bool:
+            return all(self.count()[name] > than[name] for name in names)
+
+        await auntil(all_of_them, seconds=30, what=f"another result of each of {sorted(names)}")
+
+
+@asynccontextmanager
+async def running(targets: Sequence[Target], *, processes: int = 1) -> AsyncIterator[Running]:
+    """Started, read, and stopped at the end."""
+    pool = WorkerPool(targets, "test", processes=processes)
+    await pool.start()
+    it = Running(pool)
+    reading = asyncio.create_task(it.read())
+    try:
+        yield it
+    finally:
+        await pool.stop()
+        await asyncio.wait_for(reading, 10)
+
+
+def targets_at(url: str, count: int = 10, **options: object) -> list[Target]:
+    return [target(url, **{"name": f"t{number}", "every": "300ms", **options}) for number in range(count)]
+
+
+def gone(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return True
+    return state == "Z"
+
+
+async def test_every_target_is_probed_and_stopping_loses_nothing(tmp_path: Path) -> None:
+    with Nginx(tmp_path) as nginx:
+        async with running(targets_at(nginx.http_url, 20), processes=2) as it:
+            await it.more_of({f"t{number}" for number in range(20)}, Counter())
+            assert it.pool.stats().alive == it.pool.stats().workers == 2
+            pids = it.pool.pids()
+        assert all(result.ok for result in it.results), it.results
+        # Each request that the server took has its result, those in flight at the end included.
+        assert len(it.results) == nginx.served()
+    stats = it.pool.stats()
+    assert (stats.alive, stats.restarts, stats.dropped_results) == (0, 0, 0)
+    assert all(gone(pid) for pid in pids)
+
+
+async def test_what_is_in_flight_at_the_end_is_waited_for() -> None:
+    with Misbehaving("never_answers") as server:
+        async with running(targets_at(server.url, 5, every="2s", timeout="1s")) as it:
+            await auntil(lambda: _is(server.connections > 0), what="a probe in flight")
+        assert len(it.results) == server.connections
+    assert {result.failure.reason for result in it.results if result.failure} == {FailureReason.TIMEOUT}
+
+
+async def _is(value: bool) -> bool:
+    return value
+
+
+async def test_stopping_ends_by_its_deadline() -> None:
+    with Misbehaving("never_answers") as server:
+        pool = WorkerPool(targets_at(server.url, 3, every="60s", timeout="60s"), "test")
+        await pool.start()
+        await auntil(lambda: _is(server.connections > 0), seconds=20, what="a probe in flight")
+        pids, began = pool.pids(), time.monotonic()
+        await pool.stop(deadline_seconds=0.2)
+    assert time.monotonic() - began < 15
+    assert all(gone(pid) for pid in pids)
+    assert [batch async for batch in pool.batches()] == []
+
+
+async def test_a_worker_that_is_killed_is_replaced_and_its_targets_go_on(nginx: Nginx) -> None:
+    names = {f"t{number}" for number in range(10)}
+    async with running(targets_at(nginx.http_url), processes=2) as it:
+        await it.more_of(names, Counter())
+        killed, other = it.pool.pids()
+        os.kill(killed, signal.SIGKILL)
+        await auntil(lambda: _is(it.pool.stats().restarts == 1 and it.pool.stats().alive == 2), what="the restart")
+        await it.more_of(names, it.count())
+        assert killed not in it.pool.pids()
+        assert other in it.pool.pids()
+
+
+async def test_a_worker_that_hangs_at_the_end_is_killed(nginx: Nginx, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool_module, "KILL_AFTER_SECONDS", 0.2)
+    async with running(targets_at(nginx.http_url)) as it:
+        (pid,) = it.pool.pids()
+        os.kill(pid, signal.SIGSTOP)
+        await it.pool.stop(deadline_seconds=0.2)
+        assert gone(pid)
+
+
+async def test_workers_that_never_come_up_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool_module, "START_SECONDS", 0.0)
+    pool = WorkerPool([target("http://127.0.0.1/")], "test")
+    with pytest.raises(pool_module.WorkersNotProbing):
+        await pool.start()
+    assert pool.pids() == ()
+
+
+async def test_a_worker_that_keeps_dying_is_restarted_less_and_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A target of a kind that no worker knows makes each of them fail as it takes its jobs."""
+    monkeypatch.setattr(seat_module, "FIRST_PAUSE_SECONDS", 0.05)
+    pool = WorkerPool([target("http://127.0.0.1/")], "test")
+    pool._probers[0].take((pool_module.Job("no such kind", target("http://127.0.0.1/"), 1.0),))
+    starting = asyncio.create_task(pool.start())
+    await auntil(lambda: _is(pool.stats().restarts >= 2), seconds=30, what="two restarts")
+    assert pool.stats().alive == 0
+    await pool.stop(0)
+    starting.cancel()
+
+
+async def test_a_reload_adds_and_takes_away_and_leaves_the_workers_alone(nginx: Nginx) -> None:
+    before = targets_at(nginx.http_url, 4)
+    async with running(before, processes=2) as it:
+        await it.more_of({"t0", "t1", "t2", "t3"}, Counter())
+        pids = it.pool.pids()
+        await it.pool.reload([*before[:2], target(nginx.http_url, name="new", every="300ms")])
+        await it.more_of({"t0", "t1", "new"}, it.count())
+        settled = it.count()
+        await it.more_of({"t0", "t1", "new"}, settled)
+        assert all(it.count()[name] == settled[name] for name in ("t2", "t3"))
+        assert it.pool.pids() == pids
+
+
+def test_when_the_parent_is_killed_its_workers_end(nginx: Nginx, tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", "tests.probes.engine.pool_program", nginx.http_url]
+    with Process(argv, tmp_path / "program.log") as program:
+        pids = json.loads(until(program.output, seconds=30, what="the workers' pids"))
+        assert not any(gone(pid) for pid in pids)
+        program.kill()
+        until(lambda: all(gone(pid) for pid in pids), what="the end of the workers")
+
+
+async def test_signals_of_a_terminal_do_not_end_a_worker_but_a_manager_s_drains_it(nginx: Nginx) -> None:
+    async with running(targets_at(nginx.http_url)) as it:
+        (pid,) = it.pool.pids()
+        os.kill(pid, signal.SIGINT)
+        os.kill(pid, signal.SIGHUP)
+        await it.more_of({"t0"}, it.count())
+        assert it.pool.pids() == (pid,)
+        os.kill(pid, signal.SIGTERM)
+        await auntil(lambda: _is(it.pool.stats().restarts == 1), what="the worker's end")
+
+
+def test_the_jobs_of_a_target() -> None:
+    graded = target("https://127.0.0.1/", tls={"grade": "A", "every": "6h"})
+    assert [(job.kind, job.every_seconds) for job in jobs_of(graded)] == [("http", 10.0), ("tls_grade", 21600.0)]
+    assert [job.kind for job in jobs_of(target("http://127.0.0.1/", tls={"grade": "A"}))] == ["http"]
+    assert [job.kind for job in jobs_of(target("tcp://127.0.0.1:1"))] == ["tcp"]

@@ -1,0 +1,124 @@
+"""The worker's side of the socket, in this process: the test is the pool."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+
+import probes
+from probes.engine import worker as worker_module
+from probes.engine.messages import LENGTH, Assign, Message, Probing, Results, Stop, Trouble, decode, encode
+from probes.engine.schedule import Job
+from probes.engine.worker import Worker
+from probes.result import FailureReason, ProbeResult
+from tests.probes.support import target
+from tests.support.misbehaving import Misbehaving
+from tests.support.nginx import Nginx
+
+
+class PoolSide:
+    """What the pool does, by hand."""
+
+    def __init__(self, worker: Worker, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.worker, self._reader, self._writer = worker, reader, writer
+
+    def say(self, message: Message) -> None:
+        self._writer.write(encode(message))
+
+    async def hear(self) -> Message:
+        (length,) = LENGTH.unpack(await self._reader.readexactly(LENGTH.size))
+        return decode(await self._reader.readexactly(length))
+
+    async def first_result(self) -> ProbeResult:
+        while not isinstance(message := await self.hear(), Results):
+            pass
+        return message.batch[0]
+
+    def leave(self) -> None:
+        self._writer.close()
+
+
+@pytest.fixture
+async def pool() -> AsyncIterator[PoolSide]:
+    ours, theirs = socket.socketpair()
+    reader, writer = await asyncio.open_unix_connection(sock=ours)
+    _, worker = await asyncio.get_running_loop().create_unix_connection(lambda: Worker("test"), sock=theirs)
+    yield PoolSide(worker, reader, writer)
+    writer.close()
+    await asyncio.wait_for(worker.ended, 10)
+    worker.stop(0)
+
+
+def job(url: str, **options: object) -> Job:
+    asked = target(url, **{"every": "300ms", **options})
+    return Job(asked.kind, asked, asked.every.total_seconds())
+
+
+async def test_it_says_when_it_probes_and_sends_what_it_saw(pool: PoolSide, nginx: Nginx) -> None:
+    pool.say(Assign((job(nginx.http_url),)))
+    assert await pool.hear() == Probing()
+    result = await pool.first_result()
+    assert result.ok
+    assert result.region == "test"
+    assert result.late_seconds >= 0
+
+
+async def test_a_probe_that_raises_is_a_result_and_a_line_in_the_log(
+    pool: PoolSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(probes.MODULES, "http", "tests.probes.engine.broken_probes")
+    pool.say(Assign((job("http://127.0.0.1/"),)))
+    messages = [await pool.hear() for _ in range(4)]
+    (trouble,) = [message for message in messages if isinstance(message, Trouble)]  # not one for each probe
+    assert "ZeroDivisionError: while probing t from test" in trouble.traceback
+    results = [message for message in messages if isinstance(message, Results)]
+    assert len(results) == 2
+    for result in results:
+        failure = result.batch[0].failure
+        assert failure is not None
+        assert failure.reason is FailureReason.INTERNAL
+        assert "ZeroDivisionError" in failure.detail
+
+
+async def test_a_probe_that_never_ends_does_not_silence_its_target(
+    pool: PoolSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(probes.MODULES, "http", "tests.probes.engine.broken_probes")
+    monkeypatch.setattr(worker_module, "DEFAULT_OVERRUN_SECONDS", 0.0)
+    pool.say(Assign((job("http://127.0.0.1/", name="hangs"),)))
+    for _ in range(2):
+        result = await pool.first_result()
+        assert result.failure is not None
+        assert result.failure.reason is FailureReason.INTERNAL
+
+
+async def test_stopping_lets_what_runs_finish_and_hands_it_over(pool: PoolSide) -> None:
+    with Misbehaving("never_answers") as server:
+        pool.say(Assign((job(server.url, every="1s", timeout="1s"),)))
+        assert await pool.hear() == Probing()
+        while not server.connections:
+            await asyncio.sleep(0.01)
+        pool.say(Stop(30))
+        result = await pool.first_result()
+        assert result.failure is not None
+        assert result.failure.reason is FailureReason.TIMEOUT
+        with pytest.raises(asyncio.IncompleteReadError):
+            await pool.hear()
+        assert server.connections == 1
+
+
+async def test_stopping_does_not_wait_longer_than_it_was_told(pool: PoolSide) -> None:
+    with Misbehaving("never_answers") as server:
+        pool.say(Assign((job(server.url, every="60s", timeout="60s"),)))
+        while not server.connections:
+            await asyncio.sleep(0.01)
+        pool.say(Stop(0.1))
+        await asyncio.wait_for(pool.worker.ended, 10)
+
+
+async def test_it_ends_when_the_pool_goes_away(pool: PoolSide) -> None:
+    pool.leave()
+    await asyncio.wait_for(pool.worker.ended, 10)
