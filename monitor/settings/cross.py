@@ -87,10 +87,10 @@ def _route_names(root: Node) -> Iterator[Problem]:
 
 
 def _store(root: Node) -> Iterator[Problem]:
-    from monitor.store.address import parse_address
-
     url = root.at(("store", "url"))
     if url and isinstance(url.value, str) and not url.value.startswith(("env:", "file:")):
+        from monitor.store.address import parse_address
+
         try:
             parse_address(url.value)
         except UserError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,8 @@ def settings_of_tree(
     """The tree of a file, whose relative paths begin at `base`, with all that lies over it. Raises UserError with
     `problems` and every further mistake."""
     if "targets" not in document.value:
-        document = document.with_value({**document.value, "targets": Node([], document.origin)})
+        none = Node([], replace(document.origin, path=("targets",)))
+        document = document.with_value({**document.value, "targets": none})
     layers, found = _layers(document, base, listen, data, environ)
     problems = [*problems, *found]
     root = document
@@ -118,7 +119,7 @@ def _order(problem: Problem) -> tuple[str, int]:
 def _with_absolute_paths(root: Node, base: Path) -> Node:
     """Relative paths of the file, and of what overrides it, begin at the file's own folder."""
     if "data" not in root.value:
-        root = root.with_value({**root.value, "data": Node("data", root.origin)})
+        root = root.with_value({**root.value, "data": Node("data", replace(root.origin, path=("data",)))})
     paths: list[Path_] = [("data",), ("secrets_dir",), *(("defaults", *below) for below in FILE_CHECKS)]
     for section, endings in ((("pagerduty", "routes"), (("file",),)), (("targets",), FILE_CHECKS)):
         node = root.at(section)

@@ -84,7 +84,7 @@ def _unknown(top: str, nested: bool, prefix: str, place: str) -> list[Problem]:
     near = difflib.get_close_matches(top, Settings.model_fields, n=1, cutoff=0.6 if nested else 0.8)
     if not near and not nested:
         return []
-    known = f"did you mean {_spelt(near[0], prefix)}" if near else f"known are {', '.join(Settings.model_fields)}"
+    known = f"did you mean {_spelt(near[0], prefix)}?" if near else f"known are {', '.join(Settings.model_fields)}"
     return [Problem(place, top, f"is not a setting; {known}")]
 
 
