@@ -35,9 +35,9 @@ def test_a_gap_longer_than_the_window_empties_it() -> None:
 
 def test_the_past_can_be_filled_in() -> None:
     counts = SlidingCounts(120, 30, 10)
-    for at in (-500.0, -130.0, -120.0, -30.0, 0.0):
+    for at in (-500.0, -130.0, -120.0, -40.0, -30.0, 0.0):
         counts.add(at, 10, 1)
-    assert sums(counts) == (30, 3, 20, 2)
+    assert sums(counts) == (40, 4, 20, 2)
 
 
 def test_a_bucket_counts_no_further_than_its_bits() -> None:
