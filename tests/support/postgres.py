@@ -128,4 +128,4 @@ def _run(prefix: list[str], data: Path, log: Path) -> Iterator[Postgres]:
     finally:
         if process.running():
             process.popen.send_signal(signal.SIGINT)  # "fast": it does not wait for clients
-            process.popen.wait(15)
+        process.stop()
