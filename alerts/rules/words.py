@@ -8,8 +8,8 @@ from probes.quantity import format_duration
 
 
 def span(seconds: float) -> str:
-    """`90.0` is `1m30s`; to the second when it is longer than ten."""
-    return format_duration(timedelta(seconds=round(seconds) if seconds > 10 else round(seconds, 1)))
+    """`90.0` is `1m30s`; to the second when it is longer than ten, to the millisecond when it is shorter."""
+    return format_duration(timedelta(seconds=round(seconds, 0 if seconds > 10 else 3)))
 
 
 def share(part: float) -> str:

@@ -22,12 +22,12 @@ app = typer.Typer(
     add_completion=True,
 )
 
-app.command("check")(check)
 app.command("run")(run)
-app.command("demo")(demo)
+app.command("check")(check)
 app.command("tls-grade")(tls_grade)
 app.add_typer(incidents, name="incidents")
 app.add_typer(pager, name="pager")
+app.command("demo")(demo)
 
 
 def main() -> None:
