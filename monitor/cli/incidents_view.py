@@ -11,9 +11,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from alerts.incident import Incident, TimelineEntry
+from alerts.incident import Incident, IncidentState, StepState, TimelineEntry
+from alerts.runbook import RunbookError, RunbookStep, parse
 from alerts.text import clean, one_line
 from monitor.store.outbox import OutboxRow
+from probes.quantity import format_duration
 
 _STYLES = {
     "triggered": "bold red",
@@ -75,6 +77,12 @@ def show(console: Console, record: IncidentRecord) -> None:
             for step in incident.steps
         ),
     )
+    step = _next_step(record)
+    if step is not None:
+        console.print()
+        console.print(Text.assemble(("Next step: ", "bold"), one_line(f"{step.id} - {step.title}")))
+        for line in _instructions(step):
+            console.print(Text(f"  {line}"))
     _section(
         console,
         "Pages",
@@ -120,6 +128,35 @@ def _facts(incident: Incident) -> Iterable[tuple[str, str]]:
     yield "dedup key", incident.dedup_key
     if incident.runbook:
         yield "runbook", f"{incident.runbook.title} ({incident.runbook.path}, sha256 {incident.runbook.sha256[:12]})"
+
+
+def _next_step(record: IncidentRecord) -> RunbookStep | None:
+    """The first step that is neither done nor given up, as the pinned runbook tells it."""
+    incident = record.incident
+    if incident.runbook is None or record.runbook_text is None or incident.state is IncidentState.RESOLVED:
+        return None
+    ahead = next((step.id for step in incident.steps if step.state in (StepState.DOING, StepState.TODO)), None)
+    try:
+        runbook = parse(record.runbook_text, incident.runbook.path)
+    except RunbookError:  # it was pinned by another version, which took what this one does not
+        return None
+    return next((step for step in runbook.steps if step.id == ahead), None)
+
+
+def _instructions(step: RunbookStep) -> Iterable[str]:
+    facts = {
+        "within": format_duration(step.limit) if step.limit else None,
+        "by": step.role,
+        "approved by": step.approve,
+        "after": ", ".join(step.needs),
+    }
+    told = ", ".join(f"{name} {value}" for name, value in facts.items() if value)
+    if told:
+        yield one_line(told)
+    for command in step.commands:
+        yield from (f"$ {line}" for line in clean(command.text, 10_000).splitlines())
+    if step.expect:
+        yield one_line(f"Expect: {step.expect}")
 
 
 def runbook_text(record: IncidentRecord) -> str:

@@ -21,7 +21,15 @@ from monitor.store import Store, open_store
 from probes.target import Target
 
 T = TypeVar("T")
-RUNBOOK = "# API is down\n\n- [ ] **Look [b]hard[/b]** `id=look`\n- [ ] **Fix** `id=fix`\n"
+RUNBOOK = """# API is down
+
+- [ ] **Look [b]hard[/b]** `id=look` `limit=5m` `role=responder`
+  ```sh
+  df -h
+  ```
+  Expect: room on the disk
+- [ ] **Fix** `id=fix` `needs=look`
+"""
 PATH = Path("/etc/monitor/api.md")
 HOSTILE = "\x1b[31mred\x1b[0m [bold]b[/bold] \x9b2J \u202eevil"
 DOWN = Verdict(
@@ -126,6 +134,7 @@ def test_an_incident_is_answered_from_the_shell(shell: Shell) -> None:
     assert shell("step", "1", "fix", "--failed", "--reason", "no rights").code == 0
     assert shell("step", "1", "fix", "--todo").code == 0
     assert shell("step", "1", "fix", "--skip", "--reason", "it healed").out == "incident 1: step fix is skipped\n"
+    assert "Next step" not in shell("show", "1").out
     assert shell("resolve", "1", "--reason", "over") == Answer(0, "incident 1: resolved by login-name\n", "")
 
     shown = shell("show", "1").out
@@ -177,35 +186,37 @@ def test_json_is_for_programs(shell: Shell) -> None:
     ]
 
 
+REFUSED = [
+    ("show 7", 2, "there is no incident 7; `monitor incidents list --all` shows those that there are"),
+    ("ack 7", 2, "there is no incident 7; "),
+    ("ack seven", 2, "'seven' is not the number of an incident; write it as 12 or #12"),
+    ("ack -1", 2, "No such option"),
+    ("ack 1111111111111111111", 2, "is not the number of an incident"),
+    ("step 1 loo --done", 2, "incident 1 has no step 'loo'; its steps: look, fix"),
+    ("step 1 look", 2, "step: give one of --done, --doing, --failed, --skip, --todo"),
+    ("step 1 look --done --skip", 2, "step: give one of --done"),
+    ("step 1 look --skip", 2, "step look: say why it is skipped"),
+    ("step 1 look --done --evidence a --reason b", 2, "not both"),
+    ("step 1 look --todo", 1, "step look is todo already"),
+    ("note 1 ", 2, "the note is empty"),
+    ("ack 2", 1, "incident 2 was already acknowledged by ann at 20"),
+    ("resolve 3", 1, "incident 3 was resolved by ann at 20"),
+]
+
+
 @sqlite_only
-@pytest.mark.parametrize(
-    ("words", "code", "text"),
-    [
-        (["show", "7"], 2, "there is no incident 7; `monitor incidents list --all` shows those that there are"),
-        (["ack", "7"], 2, "there is no incident 7; "),
-        (["ack", "seven"], 2, "'seven' is not the number of an incident; write it as 12 or #12"),
-        (["ack", "-1"], 2, "No such option"),
-        (["ack", "1" * 19], 2, "is not the number of an incident"),
-        (["step", "1", "loo", "--done"], 2, "incident 1 has no step 'loo'; its steps: look, fix"),
-        (["step", "1", "look"], 2, "step: give one of --done, --doing, --failed, --skip, --todo"),
-        (["step", "1", "look", "--done", "--skip"], 2, "step: give one of --done"),
-        (["step", "1", "look", "--skip"], 2, "step look: say why it is skipped"),
-        (["step", "1", "look", "--done", "--evidence", "a", "--reason", "b"], 2, "not both"),
-        (["step", "1", "look", "--todo"], 1, "step look is todo already"),
-        (["note", "1", " "], 2, "the note is empty"),
-        (["ack", "2"], 1, "incident 2 was already acknowledged by ann at 20"),
-        (["resolve", "3"], 1, "incident 3 was resolved by ann at 20"),
-    ],
-)
-def test_what_cannot_be_done_says_why_with_its_exit_code(shell: Shell, words: list[str], code: int, text: str) -> None:
+def test_what_cannot_be_done_says_why_with_its_exit_code_and_changes_nothing(shell: Shell) -> None:
     for target in ("a", "b", "c"):
         shell.signal(target)
     shell("ack", "2", "--as", "ann")
     shell("resolve", "3", "--as", "ann")
-    answer = shell(*words)
-    assert (answer.code, answer.out) == (code, "")
-    assert text in " ".join(answer.err.split())
-    assert "Traceback" not in answer.err
+    before = shell("list", "--all", "--format", "json")
+    for line, code, text in REFUSED:
+        answer = shell(*line.split(" "))
+        assert (line, answer.code, answer.out) == (line, code, "")
+        assert text in " ".join(answer.err.split())
+        assert "Traceback" not in answer.err
+    assert shell("list", "--all", "--format", "json") == before
 
 
 @sqlite_only
@@ -225,6 +236,17 @@ def test_the_pinned_runbook_is_printed_whole(shell: Shell) -> None:
     shell.in_store(_opened_without_runbook)
     assert shell("show", "2", "--runbook").out == "incident 2 has no runbook\n"
     assert "runbook" not in shell("show", "2").out.lower()
+
+
+@sqlite_only
+def test_the_next_step_is_told_as_the_pinned_runbook_has_it(shell: Shell) -> None:
+    shell.signal()
+    told = "Next step: look - Look [b]hard[/b]\n  within 5m, by responder\n  $ df -h\n  Expect: room on the disk\n"
+    assert told in shell("show", "1").out
+    shell("step", "1", "look", "--done")
+    assert "Next step: fix - Fix\n  after look\n\n" in shell("show", "1").out
+    shell("resolve", "1")
+    assert "Next step" not in shell("show", "1").out
 
 
 async def _opened_without_runbook(store: Store) -> None:
