@@ -49,7 +49,7 @@ class Room:
         self.clock = ManualClock()
 
     async def signal(self, signal: Signal = FIRED, target: Target | None = TARGET, **changes: Any) -> Incident | None:
-        given = {"region": "eu", "links": LINKS, "runbooks": RUNBOOKS, "clock": self.clock} | changes
+        given: dict[str, Any] = {"region": "eu", "links": LINKS, "runbooks": RUNBOOKS, "clock": self.clock} | changes
         self.clock.advance(1)
         return await response.on_signal(self.store, signal, target, **given)
 
