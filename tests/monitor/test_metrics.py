@@ -4,7 +4,6 @@ import subprocess
 import threading
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -17,6 +16,7 @@ from alerts.verdict import Level
 from dashboards.catalogue import BY_NAME, CATALOGUE, PROCESS_METRICS
 from monitor.metrics import Metrics
 from monitor.store import OutboxStats
+from probes.engine.pool import PoolStats
 from probes.result import FailureReason, GradeFacts
 from probes.target import Target
 from tests.support import fleet
@@ -32,7 +32,7 @@ def fed() -> Metrics:
     metrics.set_incidents([fleet.incident()])
     metrics.count_incident(Level.PAGE)
     metrics.count_page("sent")
-    metrics.set_pool(SimpleNamespace(workers=2, alive=1, restarts=3, late_probes=4, dropped_results=5))
+    metrics.set_pool(PoolStats(workers=2, alive=1, restarts=3, late_probes=4, dropped_results=5))
     metrics.set_outbox(OutboxStats(pending=2, parked=1, oldest_pending_seconds=12.5))
     metrics.set_history_dropped(6)
     metrics.set_reload(ok=True, at=fleet.NOW)
