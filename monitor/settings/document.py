@@ -13,9 +13,10 @@ from monitor.settings.node import Node, Origin, Path_, field_text
 from monitor.settings.problem import Problem
 
 MAX_BYTES = 4 * 1024 * 1024
-MAX_VALUES = 300_000
+MAX_REPEATED = 50_000  # values that stand in the file once and come again through aliases
 MAX_DEPTH = 100
 _MERGE = "tag:yaml.org,2002:merge"
+_TOO_DEEP = "is nested too deeply to be a settings file; see whether a bracket is never closed"
 _DEPTH: dict[type, int] = {
     yaml.MappingStartEvent: 1,
     yaml.SequenceStartEvent: 1,
@@ -53,7 +54,7 @@ class Unreadable(Exception):
 def read_document(path: Path) -> tuple[Node, list[Problem]]:
     """The file as a tree, with the mistakes that only its text shows. Raises Unreadable."""
     text = read_text(path)
-    loader = _loader(text)
+    loader = _loader(path, text)
     try:
         root = loader.get_single_node()
         if root is None:
@@ -65,7 +66,7 @@ def read_document(path: Path) -> tuple[Node, list[Problem]]:
     except yaml.YAMLError as error:
         raise Unreadable(Problem(str(path), "", f"is not YAML: {_bare(str(error))}")) from None
     except RecursionError:
-        raise Unreadable(Problem(str(path), "", "is nested too deeply to be a settings file")) from None
+        raise Unreadable(Problem(str(path), "", _TOO_DEEP)) from None
     finally:
         loader.dispose()
     if not isinstance(tree.value, dict):
@@ -99,16 +100,17 @@ def read_text(path: Path) -> str:
     return text
 
 
-def _loader(text: str) -> Any:
-    """libyaml's loader where it will do: it is several times as fast, but overflows the stack of the process on deep
-    nesting, and what it says of mistakes is poorer."""
+def _loader(path: Path, text: str) -> Any:
+    """libyaml's loader is several times as fast, but overflows the stack of the process on deep nesting, and what it
+    says of mistakes is poorer: those are left to Python's."""
     fast = getattr(yaml, "CSafeLoader", None)
     depth = 0
     try:
         for event in yaml.parse(text, Loader=fast) if fast else ():
             depth += _DEPTH.get(type(event), 0)
             if depth > MAX_DEPTH:
-                return yaml.SafeLoader(text)
+                line = event.start_mark.line + 1 if event.start_mark else 1
+                raise Unreadable(Problem(f"{path}:{line}", "", _TOO_DEEP))
         return (fast or yaml.SafeLoader)(text)
     except yaml.YAMLError:
         return yaml.SafeLoader(text)
@@ -134,12 +136,14 @@ class _Builder:
         self.path = path
         self.loader = loader
         self.problems: list[Problem] = []
-        self._left = MAX_VALUES
+        self._repeated = 0
+        self._seen: set[int] = set()
         self._open: set[int] = set()
 
     def build(self, node: yaml.Node, path: Path_, line: int) -> Node:
-        self._left -= 1
-        if self._left < 0 or id(node) in self._open:
+        self._repeated += id(node) in self._seen
+        self._seen.add(id(node))
+        if self._repeated > MAX_REPEATED or id(node) in self._open:
             raise yaml.MarkedYAMLError(problem="its aliases unfold without end", problem_mark=node.start_mark)
         origin = Origin(f"{self.path}:{line + 1}", path)
         self._open.add(id(node))
@@ -182,7 +186,7 @@ class _Builder:
         plain = None if node.style else node.value
         try:
             value: Any = self.loader.construct_object(node)
-        except ValueError:
+        except (ValueError, AttributeError, LookupError):  # a tag such as !!int before what is none
             value = node.value
         self._refuse_traps(value, plain, origin)
         return Node(value, Origin(origin.place, origin.path, plain=plain))

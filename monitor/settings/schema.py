@@ -40,6 +40,7 @@ def schema_of_settings() -> dict[str, Any]:
         "then": {"required": ["file"], "properties": {"routing_key": False}},
         "else": {"required": ["routing_key"], "properties": {"file": False}},
     }
+    parts["PagerDuty"]["properties"]["routes"]["additionalProperties"] = False
     schema["properties"]["targets"]["minItems"] = 1
     return {"$schema": DIALECT, **schema, "title": "Settings of monitor", "required": ["pagerduty", "targets"]}
 

@@ -1,0 +1,95 @@
+"""The schema agrees with `monitor check`, on the example and on files with one mistake each."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from monitor.errors import UserError
+from monitor.settings import Settings, load
+from monitor.settings.schema import schema_of_settings
+from probes.target import OutageOptions
+
+EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "monitor.yaml"
+SCHEMA = schema_of_settings()
+VALIDATOR = Draft202012Validator(SCHEMA)
+
+
+@pytest.fixture
+def example() -> dict[str, Any]:
+    read: dict[str, Any] = yaml.safe_load(EXAMPLE.read_text())
+    return read
+
+
+def test_the_schema_is_one_and_the_example_fits_it(example: dict[str, Any]) -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+    assert list(VALIDATOR.iter_errors(example)) == []
+
+
+def test_the_example_shows_every_section(example: dict[str, Any]) -> None:
+    assert set(Settings.model_fields) - set(example) == {"secrets_dir"}
+
+
+def test_defaults_stand_in_the_schema_as_people_write_them() -> None:
+    parts = SCHEMA["$defs"]
+    assert parts["OutageOptions"]["properties"]["for"]["default"] == "1m"
+    assert parts["TargetOptions"]["properties"]["outage"]["default"] == {"failures": 3, "for": "1m"}
+    assert OutageOptions.model_validate(parts["TargetOptions"]["properties"]["outage"]["default"]) == OutageOptions()
+    sections = [SCHEMA, *parts.values()]
+    silent = [name for part in sections for name, field in part["properties"].items() if not described(field)]
+    assert silent == []
+
+
+def described(field: dict[str, Any]) -> bool:
+    return "description" in field or "$ref" in field
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("region",), "eu west"),
+        (("regoin",), "eu"),
+        (("targets",), []),
+        (("targets",), None),
+        (("workers",), 0),
+        (("defaults", "every"), 10),
+        (("defaults", "every"), "10"),
+        (("defaults", "timeout"), "5 s"),
+        (("targets", 0, "retries"), 1),
+        (("targets", 0, "slo", "availability"), 99.9),
+        (("targets", 0, "slo", "availability"), "99.9"),
+        (("targets", 0, "tls", "grade"), "a"),
+        (("targets", 0, "expect", "status"), 200),
+        (("targets", 0, "expect", "status"), [20]),
+        (("targets", 0, "headers", "Authorization"), "Bearer abc"),
+        (("targets", 0, "headers", "x-api-key"), "abc"),
+        (("targets", 0, "headers", "Accept"), 1),
+        (("pagerduty", "routes", "default", "routing_key"), "0123456789abcdef0123456789abcdef"),
+        (("pagerduty", "routes", "default"), {}),
+        (("pagerduty", "routes", "default", "driver"), "email"),
+        (("pagerduty", "routes", "tickets"), {"driver": "sink"}),
+        (("pagerduty", "routes", "a b"), {"driver": "sink", "file": "a"}),
+        (("store", "url"), "postgresql://user:password@db/monitor"),
+        (("store", "url"), "mysql://db/monitor"),
+        (("logs", "level"), "loud"),
+        (("retention", "results"), 24),
+    ],
+)
+def test_a_mistake_is_one_for_the_schema_and_for_the_check(
+    tmp_path: Path, example: dict[str, Any], path: tuple[str | int, ...], value: Any
+) -> None:
+    wrong = copy.deepcopy(example)
+    wrong["targets"][0].pop("runbook")
+    place: Any = wrong
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = value
+    assert not VALIDATOR.is_valid(wrong)
+    (tmp_path / "m.yaml").write_text(yaml.safe_dump(wrong))
+    with pytest.raises(UserError):
+        load(tmp_path / "m.yaml", environ={}, resolve_secrets=False)
