@@ -16,6 +16,8 @@ from probes.target import Target
 
 START_SECONDS = 60.0
 KILL_AFTER_SECONDS = 2.0
+# TLS scans take a core for a second or more each; on a small machine the probes must not wait for them.
+GRADER_NICENESS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +104,7 @@ class WorkerPool:
         """Give each seat its jobs; the seats whose jobs changed."""
         jobs = [job for target in targets for job in jobs_of(target)]
         if self._grader is None and any(job.kind == "tls_grade" for job in jobs):
-            self._grader = Seat("tls-grades", self._region, self._inbox)
+            self._grader = Seat("tls-grades", self._region, self._inbox, niceness=GRADER_NICENESS)
         placed: dict[Seat, list[Job]] = {seat: [] for seat in self._seats()}
         for job in jobs:
             seat = self._probers[crc32(job.target.name.encode()) % len(self._probers)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -38,7 +38,6 @@ class Start:
 class _Entry:
     job: Job
     due: float
-    queued: bool = True  # its due time is in the heap; if not, it became due while it ran
 
 
 def phase_seconds(job: Job) -> float:
@@ -48,19 +47,26 @@ def phase_seconds(job: Job) -> float:
     return share * min(job.every_seconds, FIRST_WITHIN_SECONDS)
 
 
+def late_after_seconds(job: Job) -> float:
+    """From when on a start counts as late: what is done every 6 h is as good some minutes later."""
+    return max(LATE_AFTER_SECONDS, job.every_seconds / 100)
+
+
 class Schedule:
     """Each job is due at its phase and then every `every_seconds`: late starts do not move what comes after.
 
-    A job never overlaps itself: one that is due while it runs starts as soon as it has finished, late. Start times that
-    passed by whole intervals (the host slept) are not made up for by a burst; one start stands for them all and carries
-    the lateness of the first, and each is counted in `late`.
+    A job never overlaps itself, and of a kind in `at_once` no more than so many jobs run at a time: one that is due
+    before it may start waits, and starts late. Start times that passed by whole intervals (the host slept) are not made
+    up for by a burst: one start stands for them all and carries the lateness of the first; each is counted in `late`.
     """
 
-    def __init__(self, jobs: Iterable[Job], now: float) -> None:
-        self.late = 0  # starts more than LATE_AFTER_SECONDS after they were due, and starts that never came
+    def __init__(self, jobs: Iterable[Job], now: float, *, at_once: Mapping[str, int] | None = None) -> None:
+        self.late = 0  # starts that were late, and starts that never came
+        self._at_once = at_once or {}
         self._entries: dict[str, _Entry] = {}
-        self._running: set[str] = set()  # also those that are no job any more
         self._heap: list[tuple[float, str]] = []
+        self._waiting: dict[str, None] = {}  # due, but may not start yet; in the order in which they became due
+        self._running: dict[str, str] = {}  # key: kind; also of those that are no job any more
         self.replace(jobs, now)
 
     def __len__(self) -> int:
@@ -74,11 +80,12 @@ class Schedule:
             if entry is None or entry.job != job:
                 entry = _Entry(job, now + phase_seconds(job))
             self._entries[job.key] = entry
-        self._heap = [(entry.due, key) for key, entry in self._entries.items() if entry.queued]
+        self._waiting = {key: None for key in self._waiting if self._entries.get(key) is before[key]}
+        self._heap = [(entry.due, key) for key, entry in self._entries.items() if key not in self._waiting]
         heapq.heapify(self._heap)
 
     def next_due(self) -> float | None:
-        """When `start_due` has something to do next; None: nothing is waiting."""
+        """When `start_due` has something to do next; None: not before something has finished."""
         return self._heap[0][0] if self._heap else None
 
     def start_due(self, now: float) -> list[Start]:
@@ -86,25 +93,31 @@ class Schedule:
         starts = []
         while self._heap and self._heap[0][0] <= now:
             _, key = heapq.heappop(self._heap)
-            entry = self._entries[key]
-            entry.queued = False
-            if key not in self._running:
-                starts.append(self._start(entry, now))
+            if self._may_start(key):
+                starts.append(self._start(key, now))
+            else:
+                self._waiting[key] = None
         return starts
 
-    def finished(self, key: str, now: float) -> Start | None:
-        """The job is done; it is started again at once when it became due while it ran."""
-        self._running.discard(key)
-        entry = self._entries.get(key)
-        return None if entry is None or entry.queued else self._start(entry, now)
+    def finished(self, key: str, now: float) -> list[Start]:
+        """This job is done; what waited for that is to be started now."""
+        kind = self._running.pop(key)
+        waited = [key] if kind not in self._at_once else list(self._waiting)
+        return [self._start(each, now) for each in waited if each in self._waiting and self._may_start(each)]
 
-    def _start(self, entry: _Entry, now: float) -> Start:
-        late_seconds = now - entry.due
-        every = entry.job.every_seconds
+    def _may_start(self, key: str) -> bool:
+        kind = self._entries[key].job.kind
+        limit = self._at_once.get(kind)
+        full = limit is not None and sum(running == kind for running in self._running.values()) >= limit
+        return key not in self._running and not full
+
+    def _start(self, key: str, now: float) -> Start:
+        entry = self._entries[key]
+        late_seconds, every = now - entry.due, entry.job.every_seconds
         missed = int(late_seconds / every)
-        self.late += missed + (late_seconds > LATE_AFTER_SECONDS)
+        self.late += missed + (late_seconds > late_after_seconds(entry.job))
         entry.due += every * (missed + 1)
-        entry.queued = True
-        self._running.add(entry.job.key)
-        heapq.heappush(self._heap, (entry.due, entry.job.key))
+        self._waiting.pop(key, None)
+        self._running[key] = entry.job.kind
+        heapq.heappush(self._heap, (entry.due, key))
         return Start(entry.job, late_seconds)

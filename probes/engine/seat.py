@@ -28,8 +28,9 @@ JOIN_SECONDS = 5.0
 class Seat:
     """`late` and `dropped` are totals over every worker that sat here."""
 
-    def __init__(self, name: str, region: str, inbox: Inbox) -> None:
+    def __init__(self, name: str, region: str, inbox: Inbox, *, niceness: int = 0) -> None:
         self.name = name
+        self._niceness = niceness
         self.restarts = 0
         self.probing = asyncio.Event()
         self._region = region
@@ -114,7 +115,8 @@ class Seat:
         """From the start of one worker to its end."""
         ours, theirs = socket.socketpair()
         spawn = multiprocessing.get_context("spawn")
-        process = spawn.Process(target=worker.main, args=(theirs, self._region), name=self.name, daemon=True)
+        arguments = (theirs, self._region, self._niceness)
+        process = spawn.Process(target=worker.main, args=arguments, name=self.name, daemon=True)
         try:
             with theirs:
                 await asyncio.to_thread(process.start)  # writes to a pipe that the child reads

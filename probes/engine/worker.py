@@ -16,7 +16,7 @@ import time
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import cast
 
 from probes import load
 from probes.context import Probe, ProbeContext
@@ -29,6 +29,8 @@ from probes.result import FailureReason, ProbeResult
 # A probe ends by itself. One that does not, by a fault of ours, must not silence its target for ever.
 OVERRUN_SECONDS = {"tls_grade": 900.0}
 DEFAULT_OVERRUN_SECONDS = 30.0
+# A TLS scan is a process of its own and makes hundreds of connections.
+AT_ONCE = {"tls_grade": 2}
 SIGTERM_DRAIN_SECONDS = 5.0
 MAX_TRACEBACK_CHARACTERS = 8000
 TROUBLE_EVERY_SECONDS = 60.0
@@ -42,7 +44,7 @@ class Worker(asyncio.Protocol):
         self._region = region
         self._frames = Frames()
         self._outbox = Outbox(self._send_results)
-        self._schedule = Schedule((), time.monotonic())
+        self._schedule = Schedule((), time.monotonic(), at_once=AT_ONCE)
         self._probes: dict[str, Probe] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -111,9 +113,9 @@ class Worker(asyncio.Protocol):
 
     async def _run(self, start: Start) -> None:
         self._outbox.add(await self._result(start))
-        again = self._schedule.finished(start.job.key, time.monotonic())
-        if again is not None and self._stopping is None:
-            self._launch(again)
+        for waited in self._schedule.finished(start.job.key, time.monotonic()):
+            if self._stopping is None:
+                self._launch(waited)
         self._arm()
 
     async def _result(self, start: Start) -> ProbeResult:
@@ -191,8 +193,9 @@ def _raise_file_limit() -> None:
         return
 
 
-def main(sock: socket.socket, region: str, *_: Any) -> None:
+def main(sock: socket.socket, region: str, niceness: int) -> None:
     """The process. It does not return: a thread that is stuck in the name service must not keep it alive."""
+    os.nice(niceness)
     for ignored in (signal.SIGINT, signal.SIGHUP):  # meant for the parent
         signal.signal(ignored, signal.SIG_IGN)
     _raise_file_limit()

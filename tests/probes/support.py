@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from typing import Any
 
 from probes import PROBES
 from probes.context import ProbeContext
+from probes.engine.schedule import Job, phase_seconds
 from probes.result import FailureReason, ProbeResult
 from probes.target import Target
+from tests.support.wait import auntil
 
 CONTEXT = ProbeContext(region="test")
 
@@ -19,6 +23,22 @@ def target(url: str, **options: Any) -> Target:
 async def probe(url: str, **options: Any) -> ProbeResult:
     asked = target(url, **options)
     return await PROBES[asked.kind](asked, CONTEXT)
+
+
+def soon(url: str, count: int, **options: Any) -> list[Target]:
+    """Targets whose names make them due within a second of the start."""
+    names = (f"t{number}" for number in itertools.count())
+    targets = (target(url, name=name, **options) for name in names)
+    return list(itertools.islice((each for each in targets if phase_seconds(Job("http", each, 60.0)) < 1), count))
+
+
+async def eventually(condition: Callable[[], object], what: str, seconds: float = 20.0) -> None:
+    """Wait until `condition` is truthy; AssertionError after `seconds`."""
+
+    async def now() -> object:
+        return condition()
+
+    await auntil(now, seconds=seconds, what=what)
 
 
 def reason(result: ProbeResult) -> FailureReason | None:

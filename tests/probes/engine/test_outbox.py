@@ -13,7 +13,7 @@ from probes.engine.inbox import Inbox
 from probes.engine.messages import Frames, Message, Results, Stop, Trouble, encode
 from probes.engine.outbox import BATCH_RESULTS, Outbox
 from probes.result import Failure, FailureReason, HttpFacts, Phase, ProbeResult, TlsSession
-from tests.support.wait import auntil
+from tests.probes.support import eventually
 
 Batch = tuple[ProbeResult, ...]
 
@@ -40,16 +40,12 @@ async def test_results_go_out_soon_and_in_batches() -> None:
     outbox = Outbox(sent.append)
     outbox.add(result(1))
     assert sent == []
-    await auntil(lambda: _true(sent), what="the flush")
+    await eventually(lambda: sent, "the flush")
     for number in range(BATCH_RESULTS):
         outbox.add(result(number))
     assert [len(batch) for batch in sent] == [1, BATCH_RESULTS]
     outbox.flush()
     assert len(sent) == 2
-
-
-async def _true(value: object) -> bool:
-    return bool(value)
 
 
 async def test_while_nothing_can_be_sent_the_oldest_are_dropped_and_counted() -> None:

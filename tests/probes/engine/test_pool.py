@@ -18,13 +18,14 @@ import pytest
 from probes.engine import pool as pool_module
 from probes.engine import seat as seat_module
 from probes.engine.pool import WorkerPool, jobs_of
+from probes.engine.schedule import Job
 from probes.result import FailureReason, ProbeResult
 from probes.target import Target
-from tests.probes.support import target
+from tests.probes.support import eventually, soon, target
 from tests.support.misbehaving import Misbehaving
 from tests.support.nginx import Nginx
 from tests.support.process import Process
-from tests.support.wait import auntil, until
+from tests.support.wait import until
 
 
 class Running:
@@ -43,11 +44,8 @@ class Running:
 
     async def more_of(self, names: set[str], than: Counter[str]) -> None:
         """Wait until each of `names` was probed again."""
-
-        async def all_of_them() -> bool:
-            return all(self.count()[name] > than[name] for name in names)
-
-        await auntil(all_of_them, seconds=30, what=f"another result of each of {sorted(names)}")
+        what = f"another result of each of {sorted(names)}"
+        await eventually(lambda: all(self.count()[name] > than[name] for name in names), what)
 
 
 @asynccontextmanager
@@ -92,21 +90,17 @@ async def test_every_target_is_probed_and_stopping_loses_nothing(tmp_path: Path)
 
 async def test_what_is_in_flight_at_the_end_is_waited_for() -> None:
     with Misbehaving("never_answers") as server:
-        async with running(targets_at(server.url, 5, every="2s", timeout="1s")) as it:
-            await auntil(lambda: _is(server.connections > 0), what="a probe in flight")
+        async with running(soon(server.url, 5, every="5s", timeout="1s")) as it:
+            await eventually(lambda: server.connections > 0, "a probe in flight")
         assert len(it.results) == server.connections
     assert {result.failure.reason for result in it.results if result.failure} == {FailureReason.TIMEOUT}
 
 
-async def _is(value: bool) -> bool:
-    return value
-
-
 async def test_stopping_ends_by_its_deadline() -> None:
     with Misbehaving("never_answers") as server:
-        pool = WorkerPool(targets_at(server.url, 3, every="60s", timeout="60s"), "test")
+        pool = WorkerPool(soon(server.url, 3, every="60s", timeout="60s"), "test")
         await pool.start()
-        await auntil(lambda: _is(server.connections > 0), seconds=20, what="a probe in flight")
+        await eventually(lambda: server.connections > 0, "a probe in flight")
         pids, began = pool.pids(), time.monotonic()
         await pool.stop(deadline_seconds=0.2)
     assert time.monotonic() - began < 15
@@ -120,7 +114,7 @@ async def test_a_worker_that_is_killed_is_replaced_and_its_targets_go_on(nginx: 
         await it.more_of(names, Counter())
         killed, other = it.pool.pids()
         os.kill(killed, signal.SIGKILL)
-        await auntil(lambda: _is(it.pool.stats().restarts == 1 and it.pool.stats().alive == 2), what="the restart")
+        await eventually(lambda: it.pool.stats().restarts == 1 and it.pool.stats().alive == 2, "the restart")
         await it.more_of(names, it.count())
         assert killed not in it.pool.pids()
         assert other in it.pool.pids()
@@ -147,9 +141,9 @@ async def test_a_worker_that_keeps_dying_is_restarted_less_and_less_often(monkey
     """A target of a kind that no worker knows makes each of them fail as it takes its jobs."""
     monkeypatch.setattr(seat_module, "FIRST_PAUSE_SECONDS", 0.05)
     pool = WorkerPool([target("http://127.0.0.1/")], "test")
-    pool._probers[0].take((pool_module.Job("no such kind", target("http://127.0.0.1/"), 1.0),))
+    pool._probers[0].take((Job("no such kind", target("http://127.0.0.1/"), 1.0),))
     starting = asyncio.create_task(pool.start())
-    await auntil(lambda: _is(pool.stats().restarts >= 2), seconds=30, what="two restarts")
+    await eventually(lambda: pool.stats().restarts >= 2, "two restarts")
     assert pool.stats().alive == 0
     await pool.stop(0)
     starting.cancel()
@@ -185,7 +179,20 @@ async def test_signals_of_a_terminal_do_not_end_a_worker_but_a_manager_s_drains_
         await it.more_of({"t0"}, it.count())
         assert it.pool.pids() == (pid,)
         os.kill(pid, signal.SIGTERM)
-        await auntil(lambda: _is(it.pool.stats().restarts == 1), what="the worker's end")
+        await eventually(lambda: it.pool.stats().restarts == 1, "the worker's end")
+
+
+async def test_grades_are_made_in_a_process_of_their_own_that_alone_loads_sslyze(nginx: Nginx) -> None:
+    graded = target(nginx.https_url, name="graded", tls={"grade": "A", "ca_file": nginx.ca_file})
+    async with running([graded]) as it:
+        probing, grading = it.pool.pids()
+        assert it.pool.stats().workers == 2
+        await eventually(lambda: {result.kind for result in it.results} == {"http", "tls_grade"}, "both", seconds=60)
+        assert "_nassl" not in Path(f"/proc/{probing}/maps").read_text()
+        assert os.getpriority(os.PRIO_PROCESS, grading) > os.getpriority(os.PRIO_PROCESS, probing)
+    (grade,) = [result for result in it.results if result.kind == "tls_grade"]
+    assert grade.failure is None
+    assert grade.grade is not None
 
 
 def test_the_jobs_of_a_target() -> None:

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.engine.schedule import FIRST_WITHIN_SECONDS, LATE_AFTER_SECONDS, Job, Schedule, Start, phase_seconds
+from probes.engine.schedule import (
+    FIRST_WITHIN_SECONDS,
+    LATE_AFTER_SECONDS,
+    Job,
+    Schedule,
+    Start,
+    late_after_seconds,
+    phase_seconds,
+)
 from probes.target import Target
 from tests.probes.support import target
 
@@ -48,16 +56,15 @@ class Driven:
     def finish_all(self) -> None:
         for key in sorted(self.running):
             self.running.discard(key)
-            again = self.schedule.finished(key, self.now)
-            if again is not None:
-                self._begin(again)
+            for start in self.schedule.finished(key, self.now):
+                self._begin(start)
 
     def _begin(self, start: Start) -> None:
         assert start.job.key not in self.running
         assert start.late_seconds >= 0
         self.running.add(start.job.key)
         self.started += 1
-        self.started_late += start.late_seconds > LATE_AFTER_SECONDS
+        self.started_late += start.late_seconds > late_after_seconds(start.job)
 
 
 @given(
@@ -110,8 +117,7 @@ def test_a_job_that_takes_too_long_starts_again_when_it_is_done_and_tells_how_la
     assert len(schedule.start_due(due)) == 1
     assert schedule.start_due(due + 10) == [], "it still runs"
     assert schedule.next_due() is None
-    again = schedule.finished(only.key, due + 12)
-    assert again is not None
+    (again,) = schedule.finished(only.key, due + 12)
     assert again.late_seconds == pytest.approx(2)
     assert schedule.late == 1
     assert schedule.next_due() == pytest.approx(due + 20)
@@ -135,7 +141,7 @@ def test_a_reload_leaves_what_did_not_change_alone() -> None:
         schedule.finished(each.key, NOW + 10.5)
     # The same settings read again are other objects, and equal.
     schedule.replace([job("kept"), job("changed", max_redirects=1), job("new")], NOW + 11)
-    dues = {}
+    dues: dict[str, float] = {}
     while (due := schedule.next_due()) is not None and due < NOW + 30:
         for start in schedule.start_due(due):
             dues.setdefault(start.job.target.name, due)
@@ -156,7 +162,36 @@ def test_a_job_that_is_taken_away_and_brought_back_while_it_runs_does_not_overla
     assert schedule.next_due() is None
     schedule.replace([only], NOW + 12)
     assert schedule.start_due(NOW + 22) == []
-    assert schedule.finished(only.key, NOW + 23) is not None
+    assert len(schedule.finished(only.key, NOW + 23)) == 1
+
+
+def test_no_more_of_a_kind_run_at_once_than_may() -> None:
+    grades = [Job("tls_grade", target("https://127.0.0.1/", name=f"t{number}"), GRADE_SECONDS) for number in range(5)]
+    schedule = Schedule([*grades, job("t0")], NOW, at_once={"tls_grade": 2})
+    starts = schedule.start_due(NOW + FIRST_WITHIN_SECONDS)
+    running = [start.job.key for start in starts if start.job.kind == "tls_grade"]
+    assert (len(starts), len(running)) == (3, 2), "another kind is not held up"
+    order, now = list(running), NOW + FIRST_WITHIN_SECONDS
+    while running:
+        now += 60
+        started = schedule.finished(running.pop(0), now)
+        running += [start.job.key for start in started]
+        order += [start.job.key for start in started]
+        assert len(running) <= 2
+        assert all(start.late_seconds >= 60 for start in started)
+    assert sorted(order) == sorted(each.key for each in grades)
+    assert schedule.late == 1, "that of the other kind; some minutes are nothing to what is done every 6 h"
+
+
+def test_a_job_that_waits_for_its_turn_may_be_taken_away() -> None:
+    first, second = (Job("tls_grade", target("https://127.0.0.1/", name=name), GRADE_SECONDS) for name in "ab")
+    schedule = Schedule([first], NOW, at_once={"tls_grade": 1})
+    schedule.start_due(NOW + 10)
+    schedule.replace([first, second], NOW + 10)
+    assert schedule.start_due(NOW + 20) == []
+    schedule.replace([first], NOW + 21)
+    assert schedule.finished(first.key, NOW + 22) == []
+    assert schedule.next_due() == pytest.approx(NOW + phase_seconds(first) + GRADE_SECONDS)
 
 
 def test_a_grade_every_six_hours_is_made_soon_after_the_start() -> None:

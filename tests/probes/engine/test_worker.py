@@ -14,7 +14,8 @@ from probes.engine.messages import LENGTH, Assign, Message, Probing, Results, St
 from probes.engine.schedule import Job
 from probes.engine.worker import Worker
 from probes.result import FailureReason, ProbeResult
-from tests.probes.support import target
+from probes.target import Target
+from tests.probes.support import eventually, soon, target
 from tests.support.misbehaving import Misbehaving
 from tests.support.nginx import Nginx
 
@@ -53,7 +54,10 @@ async def pool() -> AsyncIterator[PoolSide]:
 
 
 def job(url: str, **options: object) -> Job:
-    asked = target(url, **{"every": "300ms", **options})
+    return job_of(target(url, **{"every": "300ms", **options}))
+
+
+def job_of(asked: Target) -> Job:
     return Job(asked.kind, asked, asked.every.total_seconds())
 
 
@@ -99,8 +103,7 @@ async def test_stopping_lets_what_runs_finish_and_hands_it_over(pool: PoolSide) 
     with Misbehaving("never_answers") as server:
         pool.say(Assign((job(server.url, every="1s", timeout="1s"),)))
         assert await pool.hear() == Probing()
-        while not server.connections:
-            await asyncio.sleep(0.01)
+        await eventually(lambda: server.connections, "a probe in flight")
         pool.say(Stop(30))
         result = await pool.first_result()
         assert result.failure is not None
@@ -112,9 +115,9 @@ async def test_stopping_lets_what_runs_finish_and_hands_it_over(pool: PoolSide) 
 
 async def test_stopping_does_not_wait_longer_than_it_was_told(pool: PoolSide) -> None:
     with Misbehaving("never_answers") as server:
-        pool.say(Assign((job(server.url, every="60s", timeout="60s"),)))
-        while not server.connections:
-            await asyncio.sleep(0.01)
+        (slow,) = soon(server.url, 1, every="60s", timeout="60s")
+        pool.say(Assign((job_of(slow),)))
+        await eventually(lambda: server.connections, "a probe in flight")
         pool.say(Stop(0.1))
         await asyncio.wait_for(pool.worker.ended, 10)
 
