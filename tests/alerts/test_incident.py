@@ -200,6 +200,7 @@ def test_acknowledge_and_resolve_by_hand_tell_the_pager_who_did_it() -> None:
     resolved = after(acknowledged.incident, ResolvedByHand("bob", "cli", "false alarm"))
     assert told(resolved) == [(RESOLVE, "people", KEY)]
     assert (resolved.incident.resolved_by, resolved.incident.acknowledged_by) == ("bob", "ann")
+    assert resolved.incident.firing == ()
     (entry,) = resolved.entries
     assert (entry.actor, entry.source, entry.text) == ("bob", "cli", "by hand: false alarm; open for 0s")
     assert after(acknowledged.incident, ResolvedByHand("bob", "cli")).entries[0].text == "by hand; open for 0s"
