@@ -115,10 +115,6 @@ class Live:
         if held is not None and held.grade is None:
             held.grade = grade
 
-    def view(self, target_name: str, monotonic_seconds: float) -> TargetView | None:
-        held = self._held.get(target_name)
-        return None if held is None else _view(held, self._open.get(target_name), monotonic_seconds)
-
     def views(
         self, monotonic_seconds: float, open_incidents: Iterable[Incident] | None = None
     ) -> tuple[TargetView, ...]:

@@ -20,13 +20,12 @@ from monitor.live import TargetState, state_of
 from monitor.metrics import last_probe
 from monitor.metrics.daemon_series import DaemonSeries
 from monitor.metrics.target_series import READS, TargetSeries, histogram, printable
-from probes.result import ProbeResult
+from probes.result import GradeFacts, ProbeResult
 from probes.target import Target
 
 if TYPE_CHECKING:
-    from probes.engine.pool import PoolStats
-
     from monitor.store import OutboxStats
+    from probes.engine.pool import PoolStats
 
 JOB = "monitor"
 
@@ -82,6 +81,12 @@ class Metrics(Collector):
             return None
         region = printable(result.region)
         return self._series.setdefault((result.target, region), TargetSeries(target, region))
+
+    def restore_grade(self, target_name: str, region: str, grade: GradeFacts, at: datetime) -> None:
+        """A grade of before the restart, from the store: the next scan may be hours away."""
+        series = self._series.get((target_name, region))
+        if series is not None and series.grade is None:
+            series.grade, series.graded_at = grade, at
 
     def set_incidents(self, open_incidents: Sequence[Incident]) -> None:
         """All incidents that are open now."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from itertools import accumulate
 from types import MappingProxyType
 
@@ -12,7 +13,7 @@ from dashboards.catalogue import GRADE_NUMBERS, LATENCY_BUCKETS_SECONDS
 from monitor.live import TargetState, state_of
 from monitor.metrics import last_probe
 from monitor.metrics.last_probe import Point
-from probes.result import FailureReason, Phase, ProbeResult, TlsSession
+from probes.result import FailureReason, GradeFacts, Phase, ProbeResult, TlsSession
 from probes.target import Target
 
 OUTCOMES = ("success", "failure", "internal")
@@ -28,7 +29,8 @@ class TargetSeries:
         self.region = region
         self.last: ProbeResult | None = None
         self.tls: TlsSession | None = None
-        self.graded: ProbeResult | None = None
+        self.grade: GradeFacts | None = None
+        self.graded_at: datetime | None = None
         self.incident: Incident | None = None
         self.outcomes = dict.fromkeys(OUTCOMES, 0)
         self.failures = dict.fromkeys(FailureReason, 0)
@@ -50,14 +52,14 @@ class TargetSeries:
     def observe(self, result: ProbeResult) -> None:
         if result.kind == "tls_grade":
             if result.grade is not None:
-                self.graded = result
+                self.grade, self.graded_at = result.grade, result.started_at
             return
         self.last = result
         if result.tls is not None:
             self.tls = result.tls
         if result.failure is None:
             self.outcomes["success"] += 1
-            self._time(result)
+            self._measure(result)
         else:
             internal = result.failure.reason is FailureReason.INTERNAL
             self.outcomes["internal" if internal else "failure"] += 1
@@ -66,7 +68,7 @@ class TargetSeries:
                 return
         self._judge(result)
 
-    def _time(self, result: ProbeResult) -> None:
+    def _measure(self, result: ProbeResult) -> None:
         self.buckets[bisect_left(LATENCY_BUCKETS_SECONDS, result.duration_seconds)] += 1
         self.seconds += result.duration_seconds
         for phase, seconds in result.phases:
@@ -118,7 +120,7 @@ def _incident(series: TargetSeries, _: float) -> Iterable[Point]:
 
 
 def _letter(series: TargetSeries) -> str | None:
-    grade = None if series.graded is None else series.graded.grade
+    grade = series.grade
     return None if grade is None or grade.letter not in GRADE_NUMBERS else grade.letter
 
 
@@ -138,9 +140,9 @@ def _grade_objective(series: TargetSeries, _: float) -> Iterable[Point]:
 
 
 def _scores(series: TargetSeries, _: float) -> Iterable[Point]:
-    if series.graded is None or series.graded.grade is None:
+    grade = series.grade
+    if grade is None:
         return ()
-    grade = series.graded.grade
     return [
         (("protocol",), grade.protocol_score),
         (("key_exchange",), grade.key_exchange_score),
@@ -154,8 +156,8 @@ def printable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _started(result: ProbeResult | None) -> Iterable[Point]:
-    return () if result is None else [((), result.started_at.timestamp())]
+def _time(at: datetime | None) -> Iterable[Point]:
+    return () if at is None else [((), at.timestamp())]
 
 
 READS: Mapping[str, Callable[[TargetSeries, float], Iterable[Point]]] = MappingProxyType(
@@ -167,7 +169,9 @@ READS: Mapping[str, Callable[[TargetSeries, float], Iterable[Point]]] = MappingP
         "monitor_probe_failures_total": lambda series, _: [
             ((reason.value,), count) for reason, count in series.failures.items()
         ],
-        "monitor_last_probe_timestamp_seconds": lambda series, _: _started(series.last),
+        "monitor_last_probe_timestamp_seconds": lambda series, _: _time(
+            series.last.started_at if series.last else None
+        ),
         "monitor_target_state": _state,
         "monitor_target_info": _info,
         "monitor_target_interval_seconds": lambda series, _: [((), series.target.every.total_seconds())],
@@ -177,10 +181,10 @@ READS: Mapping[str, Callable[[TargetSeries, float], Iterable[Point]]] = MappingP
         "monitor_tls_grade": _grade,
         "monitor_tls_grade_info": _grade_info,
         "monitor_tls_grade_objective": _grade_objective,
-        "monitor_tls_grade_timestamp_seconds": lambda series, _: _started(series.graded),
+        "monitor_tls_grade_timestamp_seconds": lambda series, _: _time(series.graded_at),
         "monitor_tls_score": _scores,
-        "monitor_certificate_expiry_timestamp_seconds": lambda series, _: (
-            () if series.tls is None else [((), series.tls.not_after.timestamp())]
+        "monitor_certificate_expiry_timestamp_seconds": lambda series, _: _time(
+            series.tls.not_after if series.tls else None
         ),
     }
 )

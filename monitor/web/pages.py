@@ -60,11 +60,12 @@ class Pages:
             Mount("/static", StaticFiles(directory=_HERE / "static")),
         ]
 
-    async def overview(self, _: Request) -> Response:
+    async def overview(self, request: Request) -> Response:
         """Every target, worst first, with the incidents that are open. Without the store, what memory has."""
         incidents = await self._open_incidents()
         views = self.live.views(self.clock.monotonic(), incidents)
         return await self._page(
+            request,
             "overview.html",
             views=views,
             incidents=[view.incident for view in views if view.incident] if incidents is None else incidents,
@@ -88,18 +89,31 @@ class Pages:
             async with asyncio.timeout(_STORE_SECONDS):
                 found = await self.store.incident(incident_id)
                 if found is None:
-                    return await self._page("missing.html", status=404, text=f"There is no incident {incident_id}.")
+                    return await self._page(
+                        request, "missing.html", status=404, text=f"There is no incident {incident_id}."
+                    )
                 entries = await self.store.timeline(incident_id)
                 text = None if found.runbook is None else await self.store.runbook_text(found.runbook.sha256)
         except (StoreUnavailable, TimeoutError):
-            return await self._page("missing.html", status=503, text="The store does not answer now; try again.")
-        return await self._page("incident.html", incident=found, entries=entries, runbook_text=text)
+            return await self._page(
+                request, "missing.html", status=503, text="The store does not answer now; try again."
+            )
+        return await self._page(request, "incident.html", incident=found, entries=entries, runbook_text=text)
 
-    async def not_found(self, _: Request, _error: Exception) -> Response:
-        return await self._page("missing.html", status=404, text="There is no such page.")
+    async def not_found(self, request: Request, _: Exception) -> Response:
+        return await self._missing(request, 404, "There is no such page.")
 
-    async def _page(self, template: str, status: int = 200, **values: Any) -> Response:
-        common = {"now": self.clock.now(), "region": self.region, "dashboard_url": self.dashboard_url}
+    async def _missing(self, request: Request, status: int, text: str) -> Response:
+        return await self._page(request, "missing.html", status, text=text)
+
+    async def _page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
+        common = {
+            "now": self.clock.now(),
+            "region": self.region,
+            "dashboard_url": self.dashboard_url,
+            # links are relative: a proxy may serve all this below a path of its own
+            "root": "../" * (request.url.path.count("/") - 1) or "./",
+        }
         html = await run_in_threadpool(_ENVIRONMENT.get_template(template).render, common | values)
         return HTMLResponse(html, status, headers={"cache-control": "no-store"})
 

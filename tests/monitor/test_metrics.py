@@ -213,6 +213,18 @@ def test_the_tls_grade_is_a_number_a_label_and_scores() -> None:
     assert value(metrics, "monitor_tls_score", target="shop", category="key_exchange") == 90
 
 
+def test_a_grade_from_the_store_gives_way_to_a_newer_one() -> None:
+    metrics, stored = Metrics(fleet.TARGETS, region=fleet.REGION), fleet.graded("shop", "C").grade
+    assert stored is not None
+    for target in ("shop", "no-such-target"):
+        metrics.restore_grade(target, fleet.REGION, stored, fleet.NOW)
+    assert value(metrics, "monitor_tls_grade", target="shop") == 4
+    assert value(metrics, "monitor_tls_grade_timestamp_seconds", target="shop") == fleet.NOW.timestamp()
+    metrics.observe([fleet.graded("shop", "A")])
+    metrics.restore_grade("shop", fleet.REGION, stored, fleet.NOW)
+    assert value(metrics, "monitor_tls_grade", target="shop") == 7
+
+
 def test_an_unheard_of_letter_or_http_version_does_not_fail_the_scrape() -> None:
     metrics = fed()
     odd = fleet.graded("shop")

@@ -35,7 +35,7 @@ async def test_every_target_with_its_state_worst_first(site: Site) -> None:
     assert "<b>4</b> ok" in page
     assert page.count('class="spark"') == 5
     assert 'aria-label="last 40 probes, 80 ms to 140 ms, 6 failed"' in page
-    assert '<b class="grade">B</b> <span class="quiet">wants A</span>' in page
+    assert '<b class="grade" title="TLS 1.0 is offered">B</b> <span class="quiet">wants A</span>' in page
     assert ">in 20 d</time>" in page
     assert "hidden-in-the-query" not in page
 
@@ -47,9 +47,9 @@ async def test_open_incidents_with_steps_and_links(site: Site) -> None:
     page = await site.page()
     assert rows(page)[:3] == ["shop", "search", "silent"]
     assert "<b>2</b> open incidents" in page
-    assert f'href="/incidents/{shop.id}#runbook">Runbook: shop is down' in page
+    assert f'href="./incidents/{shop.id}#runbook">Runbook: shop is down' in page
     assert "no runbook" in page
-    assert f"/incidents/{gone.id}" not in page
+    assert f"incidents/{gone.id}" not in page
     assert "acknowledged by Ada <time" in page
     assert "1 of 3 steps done" in page
     assert "4.2 went out at 11:40" in page
@@ -133,6 +133,18 @@ async def test_what_there_is_not(site: Site, path: str, says: str) -> None:
     answer = await site.get(path)
     assert answer.status_code == 404
     assert says in answer.text
+
+
+async def test_links_hold_below_a_proxys_path(site: Site) -> None:
+    """Every link is relative, and leads from each page to one that there is."""
+    incident = await stored(site.store, fleet.incident())
+    for path in ("/", f"/incidents/{incident.id}", "/no/such/page"):
+        answer = await site.get(path)
+        links = re.findall(r'href="(\.[^"#]*)', answer.text)
+        assert links
+        assert 'href="/' not in answer.text
+        for link in links:
+            assert (await site.get(str(answer.url.join(link).path))).status_code == 200, link
 
 
 async def test_the_page_only_reads(site: Site) -> None:
