@@ -28,9 +28,8 @@ _SECRET_NAME = re.compile(rf"(?i)(?:^|[-_.])(?:{_NAMES})(?:$|[-_.])")
 SECRET_HEADER_WORDS = ("authorization", "cookie", "token", "secret", "key", "passw", "credential", "signature")
 _SECRET_HEADER = re.compile("(?i)" + "|".join(SECRET_HEADER_WORDS))
 _HINT = re.compile(rf"(?i){_NAMES}|[?&](?:key|sig)=|://[^/\s]*@")
-_BETWEEN = (
-    r"(['\"]?\s*[:=]\s*b?['\"]?|['\"]\s*,\s*b?['\"])"  # of name and value: headers, reprs of dicts and pairs, JSON
-)
+# What stands between name and value in headers, reprs and JSON; possessive, so that a mask is not masked again.
+_BETWEEN = r"(['\"]?+\s*+[:=]\s*+(?:b?['\"])?+|['\"]\s*+,\s*+b?['\"])"
 _IN_ADDRESS = re.compile(r"(?i)\b([a-z][a-z0-9+.-]{0,20}://)[^\s/?#'\"]*@")
 _IN_HEADER = re.compile(rf"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie){_BETWEEN}(?!\*\*\*)[^'\"\r\n]+")
 _BY_NAME = re.compile(
