@@ -160,6 +160,14 @@ def _time(at: datetime | None) -> Iterable[Point]:
     return () if at is None else [((), at.timestamp())]
 
 
+def _last_probe(series: TargetSeries, _: float) -> Iterable[Point]:
+    return _time(None if series.last is None else series.last.started_at)
+
+
+def _expiry(series: TargetSeries, _: float) -> Iterable[Point]:
+    return _time(None if series.tls is None else series.tls.not_after)
+
+
 READS: Mapping[str, Callable[[TargetSeries, float], Iterable[Point]]] = MappingProxyType(
     {
         "monitor_probe_phase_seconds_total": lambda series, _: [
