@@ -47,7 +47,7 @@ async def probe(target: Target, context: ProbeContext) -> ProbeResult:
     exchange.enter(None)
     duration_seconds = time.monotonic() - begun
     if outcome.failure is None and outcome.answer is not None:
-        outcome.failure = check(target.expect, outcome.answer)
+        outcome.failure = check(target.expect, outcome.answer, hide=lambda text: _hide(text, target))
     return ProbeResult(
         target=target.name,
         region=context.region,
@@ -56,7 +56,7 @@ async def probe(target: Target, context: ProbeContext) -> ProbeResult:
         monotonic_seconds=time.monotonic(),
         duration_seconds=duration_seconds,
         phases=tuple(exchange.phases.items()),
-        failure=_without_secrets(outcome.failure, target),
+        failure=outcome.failure and failure(outcome.failure.reason, _hide(outcome.failure.detail, target)),
         late_seconds=context.late_seconds,
         address=exchange.address,
         tls=exchange.session,
@@ -108,13 +108,9 @@ def _prepared_for(target: Target) -> Prepared:
     return prepared
 
 
-def _without_secrets(found: Failure | None, target: Target) -> Failure | None:
-    """A service may send back what it was sent: in an address that it redirects to, in a value of its JSON."""
-    if found is None:
-        return None
-    detail = found.detail
-    secrets = [value.get_secret_value() for value in target.headers.values()]
-    for secret in [*secrets, urlsplit(target.url).query]:
+def _hide(text: str, target: Target) -> str:
+    """Without the target's secrets: a service may send back what it was sent, in a value of its JSON for one."""
+    for secret in [*(value.get_secret_value() for value in target.headers.values()), urlsplit(target.url).query]:
         if len(secret) >= SHORTEST_SECRET:
-            detail = detail.replace(secret, "***")
-    return failure(found.reason, detail) if detail != found.detail else found
+            text = text.replace(secret, "***")
+    return text

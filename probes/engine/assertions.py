@@ -7,6 +7,7 @@ import json
 import re
 import signal
 import threading
+from collections.abc import Callable
 from functools import lru_cache
 from types import FrameType
 from typing import Any
@@ -25,14 +26,14 @@ _TEXT_CODEC = re.compile(
 )
 
 
-def check(expect: Expect, answer: Answer) -> Failure | None:
-    """The first expectation that the answer does not meet.
+def check(expect: Expect, answer: Answer, hide: Callable[[str], str] = str) -> Failure | None:
+    """The first expectation that the answer does not meet. `hide` takes secrets out of what the answer's text shows.
 
     A body that was cut at the limit is judged by what was read where that decides the matter: a pattern found in it
     is found. Where the part that was not read could have decided otherwise the failure is `too_large`, for neither
     "good" nor "bad" is known. Without an expectation on the body its length is no fault.
     """
-    return _check_status(expect, answer) or _check_body(expect, answer) or _check_json(expect, answer)
+    return _check_status(expect, answer) or _check_body(expect, answer) or _check_json(expect, answer, hide)
 
 
 def _check_status(expect: Expect, answer: Answer) -> Failure | None:
@@ -67,7 +68,7 @@ def _check_body(expect: Expect, answer: Answer) -> Failure | None:
     return None
 
 
-def _check_json(expect: Expect, answer: Answer) -> Failure | None:
+def _check_json(expect: Expect, answer: Answer, hide: Callable[[str], str]) -> Failure | None:
     if not expect.json_:
         return None
     if answer.cut:
@@ -84,7 +85,7 @@ def _check_json(expect: Expect, answer: Answer) -> Failure | None:
         except LookupError:
             return failure(FailureReason.JSON, f"{path} is not there, expected {_shown(wanted)}")
         if not _same(value, wanted):
-            return failure(FailureReason.JSON, f"{path} is {_shown(value)}, expected {_shown(wanted)}")
+            return failure(FailureReason.JSON, f"{path} is {_shown(value, hide)}, expected {_shown(wanted)}")
     return None
 
 
@@ -106,8 +107,10 @@ def _same(value: Any, wanted: str | int | float | bool | None) -> bool:
     return isinstance(value, bool) is isinstance(wanted, bool) and bool(value == wanted)
 
 
-def _shown(value: Any) -> str:
-    text = f"a {type(value).__name__}" if isinstance(value, dict | list) else json.dumps(value)
+def _shown(value: Any, hide: Callable[[str], str] = str) -> str:
+    if isinstance(value, dict | list):
+        return f"a {type(value).__name__}"
+    text = json.dumps(hide(value) if isinstance(value, str) else value)  # before it is cut: half a secret is one, too
     return text if len(text) <= MAX_SHOWN_CHARACTERS else text[:MAX_SHOWN_CHARACTERS] + "..."
 
 

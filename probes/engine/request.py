@@ -60,8 +60,8 @@ def origin(url: httpx.URL) -> tuple[str, bytes, int | None]:
 
 
 def shown(url: httpx.URL) -> str:
-    """For people: without user, password, query and fragment, in which secrets may stand."""
-    return str(url.copy_with(username=None, password=None, query=None, fragment=None))
+    """For people: scheme, host and port. In all the rest secrets may stand, more so when a server gave the address."""
+    return f"{url.scheme}://{url.netloc.decode('ascii', 'replace')}"
 
 
 def redirected(prepared: Prepared, last: httpx.Request, response: httpx.Response) -> httpx.Request:

@@ -100,6 +100,8 @@ class ResponseReader:
             self._delimited = value.lower().endswith(b"chunked")
 
     def on_headers_complete(self) -> None:
+        if self.complete:  # another answer came along with the first
+            return
         self.answer.status_code = self._parser.get_status_code()
         self.answer.version = self._parser.get_http_version()
         self._headers_done = self.answer.status_code >= 200 or self.answer.status_code == 101

@@ -100,8 +100,8 @@ class Seat:
             began = time.monotonic()
             try:
                 await self._sit()
-            except OSError as error:
-                log.error("a worker cannot be started", worker=self.name, error=str(error))
+            except Exception:  # whatever it was, the targets of this seat must not stay unprobed
+                log.exception("a worker cannot be started or heard", worker=self.name)
             if self._stopping.is_set():
                 return
             deaths_in_a_row = 0 if time.monotonic() - began > SETTLED_SECONDS else deaths_in_a_row + 1

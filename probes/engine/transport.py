@@ -57,7 +57,7 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         body = await request.aread()
         tls = None
         if url.scheme == "https":
-            tls = _tls_layer(exchange, exchange.server_name or host)
+            tls = _tls_layer(exchange, exchange.server_name or host.rstrip("."))
         connection = Connection(
             _head(request) + body, ResponseReader(request.method, exchange.max_body_bytes), exchange, tls
         )

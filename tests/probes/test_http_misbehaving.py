@@ -148,7 +148,7 @@ async def test_secret_headers_stay_with_their_origin() -> None:
 
 async def test_a_secret_that_the_service_sends_back_is_not_told() -> None:
     async def echo(peer: Peer) -> None:
-        body = b'{"you": "%s", "query": "token=abcdef"}' % SECRET.encode()
+        body = b'{"you": "%s%s", "query": "token=abcdef"}' % (b"." * 70, SECRET.encode())
         await peer.send(OK + b"Content-Length: %d\r\n\r\n" % len(body) + body)
 
     with Misbehaving(echo) as server:
@@ -157,5 +157,5 @@ async def test_a_secret_that_the_service_sends_back_is_not_told() -> None:
                 server.url + "?token=abcdef", headers={"X-Key": SecretStr(SECRET)}, expect={"json": {path: "x"}}
             )
             assert "***" in detail(result)
-            assert SECRET not in repr(result)
+            assert SECRET[:8] not in repr(result), "nor a part of it"
             assert "abcdef" not in repr(result)

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from probes.engine.schedule import Job
 from probes.result import FailureReason, ProbeResult
 from probes.target import Target
 from tests.probes.support import eventually, soon, target
-from tests.support.misbehaving import Misbehaving
+from tests.support.misbehaving import OK, Misbehaving, sends
 from tests.support.nginx import Nginx
 from tests.support.process import Process
 from tests.support.wait import until
@@ -118,6 +119,17 @@ async def test_a_worker_that_is_killed_is_replaced_and_its_targets_go_on(nginx: 
         await it.more_of(names, it.count())
         assert killed not in it.pool.pids()
         assert other in it.pool.pids()
+
+
+async def test_a_pattern_that_would_search_for_ever_does_not_stop_the_others(nginx: Nginx) -> None:
+    with Misbehaving(partial(sends, OK + b"\r\n" + b"a" * 60 + b"b")) as server:
+        slow = target(server.url, name="slow", every="2s", expect={"body": {"regex": "(a+)+$"}})
+        async with running([slow, *targets_at(nginx.http_url, 2)]) as it:
+            await it.more_of({"slow"}, Counter())
+            await it.more_of({"slow", "t0", "t1"}, it.count())
+        found = {result.failure.reason for result in it.results if result.target == "slow" and result.failure}
+    assert found == {FailureReason.BODY}
+    assert it.pool.stats().restarts == 0
 
 
 async def test_a_worker_that_hangs_at_the_end_is_killed(nginx: Nginx, monkeypatch: pytest.MonkeyPatch) -> None:

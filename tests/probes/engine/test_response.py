@@ -76,6 +76,7 @@ def test_how_the_answer_is_cut_into_pieces_does_not_matter(body: bytes, cuts: li
         (HEAD.replace(b"\r\n", b"\n") + b"A: b\n\nbare line feeds", 200, b"bare line feeds"),
         (HEAD + b"Content-Length: 2\r\nConnection: close\r\n\r\nok and more", 200, b"ok"),
         (CHUNKED + b"2;ext=1\r\nok\r\n0\r\nTrailer: x\r\n\r\n", 200, b"ok"),
+        (HEAD + b"Content-Length: 2\r\n\r\nokHTTP/1.1 500 Oh\r\nContent-Length: 3\r\n\r\nbad", 200, b"ok"),
         (b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n\x00", 101, b""),
     ],
 )
