@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 
 from alerts.rules import MinuteCounts, rules_for
 from alerts.rules.burn_rate import BurnRate
@@ -43,11 +43,8 @@ class Correlator:
             if verdicts is not None:
                 changed = changes.setdefault(result.target, _Changes(before or {}))
                 changed.add(verdicts)
-        return tuple(
-            signal
-            for name, changed in changes.items()
-            if (signal := changed.signal(name, self._watched[name].levels())) is not None
-        )
+        signals = (self._watched[name].told(changed) for name, changed in changes.items())
+        return tuple(signal for signal in signals if signal is not None)
 
     def firing(self, target_name: str) -> Mapping[str, Level]:
         """What fires on a target now, by rule; nothing for a target that is not watched."""
@@ -142,6 +139,12 @@ class _Watched:
                 rule.reset()
         return verdicts
 
+    def told(self, changed: _Changes) -> Signal | None:
+        """The signal of a whole batch. What fires keeps the highest level that the incident is told of."""
+        for rule, fired in self._firing.items():
+            self._firing[rule] = replace(fired, level=changed.reached(rule, fired.level))
+        return changed.signal(self._target.name, self._firing.keys())
+
     def restore(self, firing: Mapping[str, Level]) -> None:
         self.open = True
         self._firing = {rule: _Fired(level) for rule, level in firing.items()}
@@ -188,27 +191,38 @@ class _Watched:
 
 @dataclass(slots=True)
 class _Changes:
-    """What one batch changes of one target: the last verdicts of each rule, on top of what fired `before`."""
+    """What one batch changes of one target, on top of what fired `before`."""
 
     before: dict[str, Level]
     fired: dict[str, Verdict] = field(default_factory=dict)
     recovered: dict[str, Verdict] = field(default_factory=dict)
 
     def add(self, verdicts: Sequence[Verdict]) -> None:
+        """Keeps the last end of each rule, and the last of its most urgent verdicts."""
         for verdict in verdicts:
-            (self.fired if verdict.firing else self.recovered)[verdict.rule] = verdict
+            known = self.fired.get(verdict.rule)
+            if not verdict.firing:
+                self.recovered[verdict.rule] = verdict
+            elif known is None or not above(known.level, verdict.level):
+                self.fired[verdict.rule] = verdict
 
-    def signal(self, target: str, now: Mapping[str, Level]) -> Signal | None:
+    def reached(self, rule: str, level: Level) -> Level:
+        """The highest of a level and those that the rule had before and within the batch."""
+        known = [level, self.before.get(rule, level)]
+        known += [self.fired[rule].level] if rule in self.fired else []
+        return Level.PAGE if Level.PAGE in known else Level.TICKET
+
+    def signal(self, target: str, firing: Set[str]) -> Signal | None:
         """The net change. A rule that ended and fired again has not changed, unless it rose."""
-        fired = tuple(
-            verdict
-            for rule, verdict in self.fired.items()
-            if (above(now[rule], self.before.get(rule)) if rule in now else rule not in self.before)
+        fired = tuple(verdict for rule, verdict in self.fired.items() if above(verdict.level, self.before.get(rule)))
+        recovered = tuple(
+            replace(verdict, level=self.reached(rule, verdict.level))
+            for rule, verdict in self.recovered.items()
+            if rule not in firing
         )
-        recovered = tuple(verdict for rule, verdict in self.recovered.items() if rule not in now)
-        if not fired and not recovered and now:
+        if not fired and not recovered and firing:
             return None
-        return Signal(target=target, fired=fired, recovered=recovered, all_clear=not now)
+        return Signal(target=target, fired=fired, recovered=recovered, all_clear=not firing)
 
 
 def _meaning(target: Target) -> dict[str, object]:

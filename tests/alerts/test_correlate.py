@@ -78,6 +78,24 @@ def test_a_rise_through_an_end_in_the_same_batch_is_told() -> None:
     assert signal.fired[0].level is Level.PAGE
 
 
+def test_a_level_only_rises_across_an_end_in_the_same_batch() -> None:
+    """F, then A and B in one batch: for the incident that is one page, which ends as one."""
+    correlator, feed = one(tls={"grade": "A"}), Feed()
+
+    def scans(*letters: str) -> list[tuple[list[Level], list[Level]]]:
+        found = correlator.observe([feed.result(kind="tls_grade", grade=rating(letter)) for letter in letters])
+        return [([verdict.level for verdict in s.fired], [verdict.level for verdict in s.recovered]) for s in found]
+
+    assert scans("F") == [([Level.PAGE], [])]
+    assert scans("A", "B") == []
+    assert correlator.firing("api") == {"tls_grade": Level.PAGE}
+    assert scans("F") == []
+    assert scans("A") == [([], [Level.PAGE])]
+    assert scans("B") == [([Level.TICKET], [])]
+    assert scans("F", "A") == [([Level.PAGE], [Level.PAGE])]  # a page that was over before it was read
+    assert scans("F", "A", "B") == [([Level.PAGE], [])]
+
+
 def test_all_clear_only_when_every_rule_has_recovered() -> None:
     correlator, feed = one(tls={"grade": "A"}), Feed()
     found = signals(
