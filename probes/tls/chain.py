@@ -10,11 +10,13 @@ from ipaddress import ip_address
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509 import (
+    BasicConstraints,
     Certificate,
     DNSName,
     ExtendedKeyUsage,
     ExtensionNotFound,
     IPAddress,
+    KeyUsage,
     SubjectAlternativeName,
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -104,19 +106,24 @@ def _verify_at_some_time(
 
 
 def _verifier(anchors: Sequence[Certificate], time: datetime) -> ClientVerifier:
-    """A verifier of server paths that leaves the name alone: the client kind wants none, with a server's key usage."""
-    # A private CA's leaf often lacks what WebPKI wants of a public one; clients accept it, and so does the rating.
-    leaf_policy = ExtensionPolicy.permit_all().may_be_present(ExtendedKeyUsage, Criticality.AGNOSTIC, _for_servers)
-    ca_policy = ExtensionPolicy.webpki_defaults_ca().may_be_present(
-        ExtendedKeyUsage, Criticality.AGNOSTIC, _for_servers
-    )
+    """A verifier of server paths that leaves the name alone: the client kind wants none."""
+    # Not the library's WebPKI defaults: private authorities often lack what they want of public ones (a key usage
+    # in the root), and clients accept that. Signatures, constraints and depth are checked whatever the policy.
+    usable = ExtensionPolicy.permit_all().may_be_present(ExtendedKeyUsage, Criticality.AGNOSTIC, _for_servers)
+    may_sign = usable.require_present(BasicConstraints, Criticality.AGNOSTIC, None)
+    may_sign = may_sign.may_be_present(KeyUsage, Criticality.AGNOSTIC, _signs_certificates)
     builder = PolicyBuilder().store(Store(list(anchors))).time(time)
-    return builder.extension_policies(ca_policy=ca_policy, ee_policy=leaf_policy).build_client_verifier()
+    return builder.extension_policies(ca_policy=may_sign, ee_policy=usable).build_client_verifier()
 
 
 def _for_servers(_policy: Policy, _certificate: Certificate, usage: ExtendedKeyUsage | None) -> None:
     if usage is not None and not _SERVER_USES & set(usage):
         raise ValueError("the extended key usage does not allow servers")
+
+
+def _signs_certificates(_policy: Policy, _certificate: Certificate, usage: KeyUsage | None) -> None:
+    if usage is not None and not usage.key_cert_sign:
+        raise ValueError("the issuer may not sign certificates (key usage)")
 
 
 def _explain(

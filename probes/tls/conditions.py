@@ -61,7 +61,7 @@ def keys(least: int, most: int) -> Condition:
 def exchanges(least: int, most: int) -> Condition:
     """Ephemeral key exchanges that earn from `least` to `most` points."""
     return lambda facts: _unique(
-        f"{suite.exchange} {suite.exchange_bits}"
+        suite.exchange if suite.exchange_bits is None else f"{suite.exchange} {suite.exchange_bits}"
         for suite in facts.suites()
         if _within(least, key_points(suite.exchange, suite.exchange_bits), most)
     )

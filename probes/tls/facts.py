@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+TOO_SMALL_DH = "DH below 1024"  # so small that no client of today goes on: its size is not known
+
 
 class Protocol(StrEnum):
     """Spelled as blackbox_exporter spells them; in order, the oldest first."""
@@ -25,7 +27,7 @@ class Suite:
     name: str
     bits: int  # of the cipher, as the rating guide counts them: 168 for 3DES, 0 for NULL
     anonymous: bool = False
-    exchange: str = ""  # "DH" or "ECDH" when an ephemeral key was seen
+    exchange: str = ""  # "DH", "ECDH" or TOO_SMALL_DH when an ephemeral key was seen
     exchange_bits: int | None = None
 
     @property

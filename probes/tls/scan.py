@@ -19,7 +19,7 @@ from probes.result import FailureReason
 from probes.tls.certificates import UNREADABLE, certificate_facts, signature_hash
 from probes.tls.chain import judge, name_matches, names_of
 from probes.tls.endpoint import ScanError, ScanRequest
-from probes.tls.facts import ChainFacts, Gap, Protocol, ProtocolFacts, Suite, TlsFacts
+from probes.tls.facts import TOO_SMALL_DH, ChainFacts, Gap, Protocol, ProtocolFacts, Suite, TlsFacts
 from probes.tls.text import name_of, printable
 
 T = TypeVar("T")
@@ -140,12 +140,14 @@ def _protocol(answers: _Answers, protocol: Protocol) -> ProtocolFacts:
 
 
 def _suite(accepted: sslyze.CipherSuiteAcceptedByServer) -> Suite:
-    key = accepted.ephemeral_key
+    key, name = accepted.ephemeral_key, accepted.cipher_suite.name
+    # sslyze accepts a DH suite without a key only when its OpenSSL found the parameters too small to go on.
+    refused = key is None and ("_DHE_" in name or "_DH_anon_" in name)
     return Suite(
-        name=accepted.cipher_suite.name,
+        name=name,
         bits=accepted.cipher_suite.key_size,
         anonymous=accepted.cipher_suite.is_anonymous,
-        exchange="" if key is None else key.type_name,
+        exchange=TOO_SMALL_DH if refused else "" if key is None else key.type_name,
         exchange_bits=None if key is None else key.size,
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from probes.tls.facts import Protocol, TlsFacts
+from probes.tls.facts import TOO_SMALL_DH, Protocol, TlsFacts
 
 PROTOCOL_POINTS = {
     Protocol.SSL_2: 0,
@@ -54,6 +54,8 @@ def points(bits: int, table: tuple[tuple[int, int], ...]) -> int:
 
 def key_points(kind: str, bits: int | None) -> int | None:
     """Points of a key or of key exchange parameters; None for one whose size is not known."""
+    if kind == TOO_SMALL_DH:
+        return points(1023, RSA_POINTS)
     if bits is None:
         return None
     return points(bits, EC_POINTS if kind in EC_KINDS else RSA_POINTS)

@@ -86,39 +86,26 @@ def test_one_json_document_in_the_order_asked_whatever_happens_to_each(servers: 
 
 
 def test_a_table_for_people_without_colour_in_a_pipe(servers: Servers) -> None:
-    done = run(f"localhost:{servers.a_minus}", "--ca-file", servers.ca)
+    done = run(f"127.0.0.1:{servers.a_minus}", "--ca-file", servers.ca, "--sni", "other.test")
     assert done.returncode == 0
     head, row, *findings = done.stdout.splitlines()
     assert head.split()[:3] == ["HOST", "GRADE", "TRUST"]
-    assert row.split()[:7] == [f"localhost:{servers.a_minus}", "A-", "A-", "100", "100", "90", "96"]
+    assert row.split()[:7] == [f"127.0.0.1:{servers.a_minus}", "A-", "A-", "100", "100", "90", "96"]
     assert row.endswith(("89 days", "90 days"))
     assert "TLS 1.3 is not offered (no_tls13)" in findings[0]
     assert "fix: offer TLS 1.3 as well" in findings[1]
     assert "\x1b" not in done.stdout + done.stderr
 
 
-def test_the_unreachable_are_told_and_the_others_go_on(servers: Servers) -> None:
-    done = run(f"localhost:{servers.refused}", f"localhost:{servers.a_plus}", "--ca-file", servers.ca)
-    assert done.returncode == 1
-    assert "refused the connection" in done.stdout
-    assert "A+" in done.stdout
-
-
 def test_fail_below_is_passed_by_the_bar_itself_and_failed_by_one_host(servers: Servers) -> None:
-    hosts = [f"localhost:{servers.a_plus}", f"localhost:{servers.a_minus}"]
-    assert run(*hosts, "--fail-below", "A-", "--ca-file", servers.ca).returncode == 0
-    assert run(*hosts, "--fail-below", "A", "--ca-file", servers.ca).returncode == 1
+    sound = [f"localhost:{port}" for port in (servers.a_plus, servers.a_minus)]
+    assert run(*sound, "--fail-below", "A-", "--ca-file", servers.ca, "--concurrency", 1).returncode == 0
+    assert run(sound[1], "--fail-below", "A", "--ca-file", servers.ca).returncode == 1
 
 
 def test_distrust_fails_every_bar_and_only_the_ca_file_makes_trust(servers: Servers) -> None:
     done = run(f"localhost:{servers.a_plus}", "--fail-below", "F", "--format", "json")
     assert (grades(json.loads(done.stdout)), done.returncode) == (["T"], 1)
-
-
-def test_sni_is_the_name_that_is_wanted(servers: Servers) -> None:
-    host = f"127.0.0.1:{servers.a_plus}"
-    done = run(host, "--format", "json", "--ca-file", servers.ca, "--sni", "other.test")
-    assert grades(json.loads(done.stdout)) == ["A+"]
 
 
 def test_every_mistake_of_the_command_line_at_once(tmp_path: Path) -> None:
@@ -166,22 +153,22 @@ def on_a_terminal(argv: Sequence[str], **environment: str) -> str:
 
     reader = threading.Thread(target=read)
     reader.start()
-    streams = {"stdin": subprocess.DEVNULL, "stdout": follower, "stderr": follower}
-    subprocess.run(argv, **streams, timeout=60, env=variables, check=True)
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=follower, stderr=follower, env=variables) as process:
+        process.wait(60)
     os.close(follower)
     reader.join(10)
     os.close(leader)
     return seen.decode()
 
 
-def test_a_terminal_gets_colour_and_progress(servers: Servers) -> None:
-    seen = on_a_terminal([*PROGRAM, f"localhost:{servers.a_plus}", "--ca-file", str(servers.ca)])
-    assert "\x1b[1;32mA+" in seen
+def test_a_terminal_gets_colour_and_progress() -> None:
+    seen = on_a_terminal([*PROGRAM, f"localhost:{free_port()}"])
+    assert "\x1b[1;31m-" in seen
     assert "scanning" in seen
+    assert "refused the connection" in seen
 
 
-def test_no_color_is_respected(servers: Servers) -> None:
-    seen = on_a_terminal([*PROGRAM, f"localhost:{servers.a_plus}", "--ca-file", str(servers.ca)], NO_COLOR="1")
-    assert "A+" in seen
-    assert "\x1b[1;32m" not in seen
-    assert "32m" not in seen
+def test_no_color_is_respected() -> None:
+    seen = on_a_terminal([*PROGRAM, f"localhost:{free_port()}"], NO_COLOR="1")
+    assert "refused the connection" in seen
+    assert "31m" not in seen

@@ -45,12 +45,24 @@ def rsa_key(bits: int = 2048) -> rsa.RSAPrivateKey:
 
 
 def authority(
-    name: str, issuer: Issued | None = None, key: PrivateKey | None = None, *, not_after: datetime = NOW + DAY * 3650
+    name: str,
+    issuer: Issued | None = None,
+    key: PrivateKey | None = None,
+    *,
+    not_after: datetime = NOW + DAY * 3650,
+    path_length: int | None = None,
+    usage: x509.KeyUsage | None = None,
+    only_under: str | None = None,
 ) -> Issued:
+    """An authority that may sign what it likes, unless `only_under` confines it to a domain."""
     key = key or ec_key()
     builder = _builder(name, key, issuer, NOW - DAY * 365, not_after)
-    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-    builder = builder.add_extension(_CA_USAGE, critical=True)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
+    if usage is not None:
+        builder = builder.add_extension(usage, critical=True)
+    if only_under is not None:
+        names = x509.NameConstraints(permitted_subtrees=[x509.DNSName(only_under)], excluded_subtrees=None)
+        builder = builder.add_extension(names, critical=True)
     return Issued(_sign(builder, key, issuer), key, issuer)
 
 
@@ -98,22 +110,24 @@ def signed_with(digest: str, issuer: Issued, folder: Path) -> Issued:
     wanted.write_bytes(request.public_bytes(serialization.Encoding.PEM))
     extensions.write_text("subjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE\nauthorityKeyIdentifier=keyid\n")
     ca, ca_key = write(folder, f"{digest}-ca", issuer, [issuer.certificate])
-    argv = [program("openssl"), "x509", "-req", "-in", wanted, "-CA", ca, "-CAkey", ca_key, "-extfile", extensions]
+    files = ["-in", wanted, "-CA", ca, "-CAkey", ca_key, "-extfile", extensions]
+    argv = [program("openssl"), "x509", "-req", *map(str, files)]
     made = subprocess.run([*argv, f"-{digest}", "-days", "90", "-set_serial", "7"], capture_output=True, check=True)
     return Issued(x509.load_pem_x509_certificate(made.stdout), key, issuer)
 
 
-_CA_USAGE = x509.KeyUsage(
-    digital_signature=False,
-    content_commitment=False,
-    key_encipherment=False,
-    data_encipherment=False,
-    key_agreement=False,
-    key_cert_sign=True,
-    crl_sign=True,
-    encipher_only=False,
-    decipher_only=False,
-)
+def key_usage(*, sign_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=sign_certificates,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
 
 
 def _builder(

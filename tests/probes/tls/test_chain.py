@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path as FilePath
 
 import pytest
-from cryptography.x509 import Certificate
+from cryptography.x509 import Certificate, KeyUsage
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from probes.tls.chain import judge, name_matches, names_of
 from probes.tls.facts import Path
-from tests.probes.tls.certs import DAY, NOW, Issued, authority, leaf, rsa_key, signed_with
+from tests.probes.tls.certs import DAY, NOW, Issued, authority, key_usage, leaf, rsa_key, signed_with
 
 ROOT = authority("Root")
 MIDDLE = authority("Middle", ROOT)
@@ -81,12 +81,33 @@ def test_cross_signed_strangers_do_not_lead_in_circles() -> None:
 
 
 def test_a_leaf_that_plays_authority_is_refused() -> None:
-    path, detail = path_of([leaf(leaf(ROOT, ["middle"])).certificate, leaf(ROOT, ["middle"]).certificate])
-    assert path is Path.ISSUER_NOT_SENT  # the second "middle" has another key
     middle = leaf(ROOT, ["middle"])
     path, detail = path_of([leaf(middle).certificate, middle.certificate])
     assert path is Path.INVALID
-    assert detail
+    assert "basicConstraints.cA must be asserted" in detail
+
+
+@pytest.mark.parametrize("usage", [None, key_usage(sign_certificates=True)], ids=["no key usage", "may sign"])
+def test_an_authority_need_not_say_that_it_may_sign(usage: KeyUsage | None) -> None:
+    assert path_of(leaf(authority("Plain", ROOT, usage=usage)).chain())[0] is Path.TRUSTED
+
+
+def test_an_authority_that_may_not_sign_is_refused() -> None:
+    path, detail = path_of(leaf(authority("Mute", ROOT, usage=key_usage(sign_certificates=False))).chain())
+    assert path is Path.INVALID
+    assert "may not sign certificates" in detail
+
+
+def test_an_authority_below_one_that_may_have_none_is_refused() -> None:
+    last = authority("Last", ROOT, path_length=0)
+    assert path_of(leaf(last).chain())[0] is Path.TRUSTED
+    assert path_of(leaf(authority("One too many", last)).chain())[0] is Path.INVALID
+
+
+def test_an_authority_confined_to_a_domain_is_held_to_it() -> None:
+    confined = authority("Confined", ROOT, only_under="example.com")
+    assert path_of(leaf(confined, ["a.example.com"]).chain())[0] is Path.TRUSTED
+    assert path_of(leaf(confined, ["a.example.org"]).chain())[0] is Path.INVALID
 
 
 def test_a_certificate_for_clients_only_is_refused() -> None:

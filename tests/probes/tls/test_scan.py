@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import dh
 
 from probes.tls.endpoint import Endpoint, ScanRequest
-from probes.tls.facts import TlsFacts
+from probes.tls.facts import Protocol, TlsFacts
 from probes.tls.grade import Rating, rate
 from probes.tls.workers import ScanWorkers
 from tests.probes.tls.certs import DAY, NOW, Issued, authority, leaf, pem, rsa_key, signed_with, write
@@ -59,6 +61,8 @@ CASES = {
     "cbc": Case("B", {"no_aead", "no_tls13"}),
     "static rsa": Case("B", {"no_forward_secrecy", "no_tls13"}),
     "dh 1024": Case("B", {"dh_below_2048"}),
+    "dh 512": Case("F", {"dh_below_1024", "no_tls13"}),
+    "client certificate wanted": Case("A", set()),
     "anonymous and null": Case("F", {"anonymous", "weak_cipher", "old_tls"}),
     "3des and rc4": Case("C", {"rc4", "rc4_modern", "block64_offered", "old_tls", "no_tls13", "no_aead"}),
     "rc4 alone": Case("F", {"rc4", "rc4_only", "no_aead", "no_tls12", "no_tls13", "old_tls"}),
@@ -153,8 +157,8 @@ def _protocols_bench(bench: Bench, folder: Path, stack: ExitStack, root: Issued,
     nginx_folder.mkdir()
     nginx = Nginx(nginx_folder)
     chain, key = write(folder, "protocols", leaf(intermediate, key=rsa_key()))
-    dh = folder / "dh.pem"
-    dh.write_text(DH_1024)
+    parameters = folder / "dh.pem"
+    parameters.write_text(DH_1024)
     directives = {
         "tls 1.2 alone": "ssl_protocols TLSv1.2; ssl_ciphers ECDHE+AESGCM;",
         "tls 1.3 alone": "ssl_protocols TLSv1.3;",
@@ -162,7 +166,8 @@ def _protocols_bench(bench: Bench, folder: Path, stack: ExitStack, root: Issued,
         "no tls 1.2": "ssl_protocols TLSv1 TLSv1.1; ssl_ciphers ECDHE+AES:@SECLEVEL=0;",
         "cbc": "ssl_protocols TLSv1.2; ssl_ciphers ECDHE-RSA-AES256-SHA384:ECDHE-RSA-AES128-SHA256;",
         "static rsa": "ssl_protocols TLSv1.2; ssl_ciphers AES128-GCM-SHA256:AES256-GCM-SHA384;",
-        "dh 1024": f"ssl_protocols TLSv1.2 TLSv1.3; ssl_ciphers DHE+AESGCM:@SECLEVEL=0; ssl_dhparam {dh};",
+        "client certificate wanted": MODERN + f"ssl_verify_client on; ssl_client_certificate {ca};",
+        "dh 1024": f"ssl_protocols TLSv1.2 TLSv1.3; ssl_ciphers DHE+AESGCM:@SECLEVEL=0; ssl_dhparam {parameters};",
     }
     for name, directive in directives.items():
         bench.add(name, nginx.add(chain, key, directive), ca)
@@ -178,6 +183,10 @@ def _protocols_bench(bench: Bench, folder: Path, stack: ExitStack, root: Issued,
         "rc4 alone": ((TLS_1_0, TLS_1_0), ["rc4"]),
         "ssl 3 alone": ((SSL_3, SSL_3), ["aes128", "3des"]),
     }
+    tiny = dh.generate_parameters(2, 512).parameter_numbers()
+    exchange: dict[str, Any] = {"keyExchangeNames": ["dhe_rsa", "ecdhe_rsa"], "dhParams": [tiny.g, tiny.p]}
+    small = old_server(chain, key, (TLS_1_2, TLS_1_2), ["aes128gcm"], **exchange)
+    bench.add("dh 512", stack.enter_context(small), ca)
     for name, (versions, ciphers) in old.items():
         bench.add(name, stack.enter_context(old_server(chain, key, versions, ciphers)), ca)
 
@@ -185,6 +194,41 @@ def _protocols_bench(bench: Bench, folder: Path, stack: ExitStack, root: Issued,
 @pytest.fixture(scope="module")
 def ratings(scanned: Mapping[str, TlsFacts]) -> Mapping[str, Rating]:
     return {name: rate(facts) for name, facts in scanned.items()}
+
+
+def test_what_could_not_be_tested_is_a_gap_and_no_finding(
+    scanned: Mapping[str, TlsFacts], ratings: Mapping[str, Rating]
+) -> None:
+    """tlslite hangs up after the handshake, so there is no HTTP answer to look for HSTS in."""
+    facts = scanned["ssl 3 alone"]
+    assert facts.hsts_max_age is None
+    assert "http_headers" in {gap.check for gap in facts.gaps}
+    assert "http_headers" in {gap.check for gap in ratings["ssl 3 alone"].not_tested}
+    assert "hsts_short" not in {finding.id for finding in ratings["ssl 3 alone"].findings}
+
+
+def test_facts_of_a_sound_server(scanned: Mapping[str, TlsFacts]) -> None:
+    facts = scanned["sound with hsts"]
+    assert facts.hsts_max_age == 31_536_000
+    assert facts.negotiated[0] is Protocol.TLS_1_3
+    assert [entry.protocol for entry in facts.protocols if entry.offered] == [Protocol.TLS_1_2, Protocol.TLS_1_3]
+    assert facts.gaps == ()
+    assert [certificate.subject for certificate in facts.chains[0].certificates] == [
+        "CN=localhost",
+        "CN=Test Intermediate",
+    ]
+    leaf_facts = facts.chains[0].leaf
+    assert (leaf_facts.key, leaf_facts.key_bits, leaf_facts.signature_hash) == ("EC", 256, "sha256")
+    assert leaf_facts.names == ("localhost", "*.example.test", "127.0.0.1", "::1")
+
+
+def test_both_certificates_of_a_server_are_seen(scanned: Mapping[str, TlsFacts]) -> None:
+    assert {chain.leaf.key for chain in scanned["two certificates"].chains} == {"EC", "RSA"}
+
+
+def test_the_address_that_was_scanned(scanned: Mapping[str, TlsFacts]) -> None:
+    assert scanned["sound"].address == "127.0.0.1"  # nginx does not listen on ::1 there, or a client would try it first
+    assert scanned["ipv6"].address == "::1"
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from probes.tls.facts import Protocol
+from probes.tls.facts import TOO_SMALL_DH, Protocol
 from probes.tls.score import CIPHER_POINTS as CIPHER
 from probes.tls.score import Scores, key_points, letter_of, points, scores
 from tests.probes.tls.samples import (
@@ -85,8 +85,11 @@ def test_the_weakest_key_exchange_counts() -> None:
     assert scores(facts(chains=(chain(), chain({"key_bits": 1023})))).key_exchange == 40
 
 
-def test_an_exchange_of_unknown_size_is_left_out() -> None:
-    assert scores(facts({Protocol.TLS_1_2: (GCM_256, dhe(None))})).key_exchange == 90
+def test_an_exchange_of_unknown_size_is_left_out_unless_it_is_known_to_be_small() -> None:
+    unknown = dhe(None)
+    assert scores(facts({Protocol.TLS_1_2: (GCM_256, unknown)})).key_exchange == 90
+    small = replace(unknown, exchange=TOO_SMALL_DH)
+    assert scores(facts({Protocol.TLS_1_2: (GCM_256, small)})).key_exchange == 40
 
 
 def test_a_category_at_zero_makes_the_whole_zero() -> None:
