@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import re
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import yaml
 
 from monitor.settings.node import Node, Origin, Path_, field_text
 from monitor.settings.problem import Problem
+from monitor.settings.traps import silent_traps
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_REPEATED = 50_000  # values that stand in the file once and come again through aliases
@@ -23,10 +23,6 @@ _DEPTH: dict[type, int] = {
     yaml.MappingEndEvent: -1,
     yaml.SequenceEndEvent: -1,
 }
-_TRAPS = (
-    (re.compile(r"[-+]?0[0-7_]+"), "eight", "leave out the zero, or put it in quotes if text is meant"),
-    (re.compile(r"[-+]?\d[\d_]*(:[0-5]?\d)+(\.\d*)?"), "sixty", "put it in quotes"),
-)
 # What PyYAML says quotes the user's text only as an alias or a tag; punctuation and its own token names may stay.
 _QUOTED_TEXT = re.compile(r"'(?!<[a-z ]+>'|[^\w\s]')[^']*'|\"[^\"]*\"")
 _REMEDIES = (
@@ -188,33 +184,10 @@ class _Builder:
             value: Any = self.loader.construct_object(node)
         except (ValueError, AttributeError, LookupError):  # a tag such as !!int before what is none
             value = node.value
-        self._refuse_traps(value, plain, origin)
+        self.problems += [
+            Problem(origin.place, field_text(origin.path), text) for text in silent_traps(value, plain, origin.path)
+        ]
         return Node(value, Origin(origin.place, origin.path, plain=plain))
-
-    def _refuse_traps(self, value: Any, plain: str | None, origin: Origin) -> None:
-        """Numbers that YAML 1.1 reads otherwise than a person does are never what was meant."""
-        if plain is None or isinstance(value, bool) or not isinstance(value, int | float) or value == 0:
-            return
-        for pattern, base, remedy in _TRAPS:
-            if pattern.fullmatch(plain):
-                text = f"{plain} without quotes is a number to base {base} in YAML ({value}); {remedy}"
-                self.problems.append(Problem(origin.place, field_text(origin.path), text))
 
     def _report(self, line: int, path: Path_, text: str) -> None:
         self.problems.append(Problem(f"{self.path}:{line + 1}", field_text(path), text))
-
-
-def trap_of(node: Node, *, repeat: bool = True) -> str | None:
-    """Why a plain scalar is not the text that it looks like, if so: `on`, `yes`, 12, 2024-01-31, null. `repeat` it?"""
-    plain, value = node.origin.plain, node.value
-    if plain is None or isinstance(value, str):
-        return None
-    kinds: tuple[tuple[type | tuple[type, ...], str], ...] = (
-        (bool, "true or false"),
-        ((int, float), "a number"),
-        (datetime.date, "a date"),
-        (type(None), "nothing"),
-    )
-    kind = next((name for type_, name in kinds if isinstance(value, type_)), None)
-    called = (plain or "an empty value") if repeat else "the value"
-    return f"{called} without quotes is {kind} in YAML" if kind else None

@@ -11,10 +11,10 @@ from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
-from monitor.settings.document import trap_of
 from monitor.settings.merge import model_at
 from monitor.settings.node import Node, Path_, Step
 from monitor.settings.problem import Problem, problem_at, shown
+from monitor.settings.traps import trap_of
 
 Said: TypeAlias = dict[str, Any]
 

@@ -141,6 +141,16 @@ def seen_before(seen: Callable[[Settings], bool], settings: Settings) -> bool:
         return False
 
 
+def test_a_secret_that_kubernetes_mounts_is_a_secrets_folder(loaded: Loader, folder: Path) -> None:
+    """Each file is a link into a hidden folder, which is replaced as a whole."""
+    mounted = folder / "mounted"
+    (mounted / "..2026_11_01").mkdir(parents=True)
+    (mounted / "..2026_11_01" / "pagerduty__routes__default__routing_key").write_text("key-of-the-mount\n")
+    (mounted / "..data").symlink_to("..2026_11_01")
+    (mounted / "pagerduty__routes__default__routing_key").symlink_to("..data/pagerduty__routes__default__routing_key")
+    assert secret(loaded({"MONITOR_SECRETS_DIR": str(mounted)})) == "key-of-the-mount"
+
+
 def test_what_kubernetes_puts_beside_a_service_called_monitor_is_no_setting(loaded: Loader) -> None:
     environ = {
         "MONITOR_PORT": "tcp://10.0.0.1:9780",

@@ -162,6 +162,10 @@ def test_a_wrong_value_is_told_in_plain_words(tmp_path: Path, text: str, said: s
         (", expect: {stauts: [200]}", "targets[api].expect.stauts: is not a field here; did you mean status?"),
         (", expect: {status: 200}", "targets[api].expect.status: must be a list; write it as [a, b]"),
         (", expect: {json: {a: 2026-01-31}}", "expect.json.a: must be text, a number, true, false or null; 2026-01-31"),
+        (
+            ", expect: {json: {a: on}}",
+            "expect.json.a: on without quotes is true in YAML; write that, or put it in quotes",
+        ),
         (", expect: {json: {a: {b: 1}}}", "expect.json.a: must be text, a number, true, false or null"),
         (", headers: {X-Version: 1}", "targets[api].headers.X-Version: must be text; put it in quotes"),
         (", headers: {'X Version': a}", "'X Version' is not the name of a header"),

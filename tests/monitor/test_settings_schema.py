@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from pathlib import Path
 from typing import Any
 
@@ -93,3 +94,21 @@ def test_a_mistake_is_one_for_the_schema_and_for_the_check(
     (tmp_path / "m.yaml").write_text(yaml.safe_dump(wrong))
     with pytest.raises(UserError):
         load(tmp_path / "m.yaml", environ={}, resolve_secrets=False)
+
+
+def fields_of(path: str, part: dict[str, Any]) -> list[str]:
+    """The path of every field that holds a value."""
+    found: list[str] = []
+    for name, field in part["properties"].items():
+        sections = [choice["$ref"] for choice in (field, *field.get("anyOf", [])) if "$ref" in choice]
+        below = SCHEMA["$defs"][sections[0].rpartition("/")[2]] if sections else None
+        found += fields_of(f"{path}{name}.", below) if below else [f"{path}{name}"]
+    return found
+
+
+def test_the_manual_names_every_field_and_no_other() -> None:
+    parts = SCHEMA["$defs"]
+    own = [name for name in parts["Target"]["properties"] if name not in parts["TargetOptions"]["properties"]]
+    known = [*fields_of("", SCHEMA), *own, *parts["Route"]["properties"]]
+    manual = (EXAMPLE.parents[1] / "settings.md").read_text().partition("## Fields")[2]
+    assert re.findall(r"^\| `([^`]+)`", manual, re.MULTILINE) == known
