@@ -27,12 +27,17 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
+# The test of the built wheel installs from here, so that tests contact nothing outside the machine.
+$(VENV)/.wheels: requirements.txt $(VENV)/.dev
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --require-hashes -r requirements.txt -w $(VENV)/wheels
+	@touch $@
+
 demo: $(VENV)/.runtime ## the whole loop on this machine in under two minutes; KEEP=1 keeps it running
 	@$(BIN)/monitor demo $(if $(KEEP),--keep)
 
 test: deps check types imports unit ## install what the tests need, and run them all
 
-deps: $(VENV)/.dev ## install the Debian packages and Python packages that the tests need
+deps: $(VENV)/.wheels ## install the Debian packages and Python packages that the tests need
 	@tests/debian-packages.sh
 
 check: $(VENV)/.dev
@@ -48,8 +53,10 @@ unit: $(VENV)/.dev
 	@$(BIN)/pytest -q -n $(JOBS) --cov --cov-report=json:$(VENV)/coverage.json --cov-report=
 	@$(BIN)/python tests/coverage_floor.py $(VENV)/coverage.json
 
-bench: $(VENV)/.dev ## run the benchmarks and print their tables
-	@set -e; for bench in benchmarks/*.py; do echo "== $$bench"; $(BIN)/python $$bench; done
+bench: deps ## run the benchmarks and print their tables
+	@set -e; for bench in benchmarks/[a-z]*.py; do \
+	    echo "== $$bench"; $(BIN)/python -m "benchmarks.$$(basename "$$bench" .py)"; \
+	done
 
 lock: $(VENV)/.dev ## write the hashed requirements anew from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.txt
