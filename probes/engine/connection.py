@@ -41,16 +41,13 @@ class TlsLayer:
     def receive(self, data: bytes) -> None:
         self._incoming.write(data)
 
-    def receive_end(self) -> None:
-        self._incoming.write_eof()
-
     def read(self) -> bytes:
         """The next bytes of the answer; empty when more has to come first. Raises ssl.SSLError."""
         try:
             return self.ssl_object.read(READ_BYTES)
         except ssl.SSLWantReadError:
             return b""
-        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+        except ssl.SSLZeroReturnError:
             self.ended = True
             return b""
 
@@ -105,7 +102,6 @@ class Connection(asyncio.Protocol):
         if self.answer.done():
             return
         if self._tls is not None and not self._tls.ready:
-            self._tls.receive_end()
             self._fail(Unanswered(FailureReason.TLS, "the connection was closed during the TLS handshake"))
         else:
             self._ended()

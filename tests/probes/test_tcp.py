@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-
 from probes.result import FailureReason, Phase
 from tests.probes.support import detail, probe, reason
+from tests.support.misbehaving import full_backlog
 from tests.support.nginx import Nginx
 from tests.support.wait import free_port
 
@@ -22,21 +19,6 @@ async def test_a_port_that_accepts(nginx: Nginx) -> None:
 async def test_a_port_that_refuses() -> None:
     result = await probe(f"tcp://127.0.0.1:{free_port()}")
     assert reason(result) is FailureReason.REFUSED
-
-
-@contextmanager
-def full_backlog() -> Iterator[int]:
-    """A port that listens but whose queue is full: the kernel lets connections wait."""
-    with ExitStack() as stack:
-        server = stack.enter_context(socket.socket())
-        server.bind(("127.0.0.1", 0))
-        server.listen(0)
-        for _ in range(4):
-            client = stack.enter_context(socket.socket())
-            client.setblocking(False)
-            client.connect_ex(server.getsockname())
-        port: int = server.getsockname()[1]
-        yield port
 
 
 async def test_a_port_that_does_not_answer_in_time() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import httpx
 import pytest
 
@@ -10,7 +12,7 @@ from probes.engine.resolve import Address, literal
 from probes.engine.transport import ProbeTransport, ProbeTransportError
 from probes.result import FailureReason, Phase
 from probes.target import TlsOptions
-from tests.support.misbehaving import Misbehaving
+from tests.support.misbehaving import Misbehaving, full_backlog
 from tests.support.nginx import Nginx
 from tests.support.wait import free_port
 
@@ -51,6 +53,18 @@ async def test_the_next_address_is_tried_when_one_refuses(nginx: Nginx) -> None:
     request = httpx.Request("GET", f"http://name.example:{nginx.http_port}/", extensions={"exchange": exchange})
     assert (await transport.handle_async_request(request)).status_code == 200
     assert exchange.address == "127.0.0.1"
+
+
+async def test_an_address_that_does_not_answer_leaves_time_for_the_next(nginx: Nginx) -> None:
+    exchange, deadline = Exchange(), time.monotonic() + 2
+    transport = ProbeTransport(resolver=Addresses("127.0.0.2", "127.0.0.1"))
+    with full_backlog("127.0.0.2", nginx.http_port):
+        request = httpx.Request(
+            "GET", f"http://name.example:{nginx.http_port}/", extensions={"exchange": exchange, "deadline": deadline}
+        )
+        assert (await transport.handle_async_request(request)).status_code == 200
+    assert exchange.address == "127.0.0.1"
+    assert exchange.phases[Phase.CONNECT] > 0.5, "the whole of what a client would have waited"
 
 
 async def test_when_every_address_refuses_each_is_named() -> None:
