@@ -12,6 +12,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from tests.support.process import program
@@ -114,6 +115,24 @@ def signed_with(digest: str, issuer: Issued, folder: Path) -> Issued:
     argv = [program("openssl"), "x509", "-req", *map(str, files)]
     made = subprocess.run([*argv, f"-{digest}", "-days", "90", "-set_serial", "7"], capture_output=True, check=True)
     return Issued(x509.load_pem_x509_certificate(made.stdout), key, issuer)
+
+
+def revocation(issued: Issued) -> bytes:
+    """An OCSP answer (DER) of the issuer that says that the certificate is revoked, for a server to staple."""
+    assert issued.issuer is not None
+    issuer = issued.issuer
+    builder = ocsp.OCSPResponseBuilder().add_response(
+        cert=issued.certificate,
+        issuer=issuer.certificate,
+        algorithm=hashes.SHA1(),  # of the names, as every responder does
+        cert_status=ocsp.OCSPCertStatus.REVOKED,
+        this_update=NOW - DAY,
+        next_update=NOW + DAY,
+        revocation_time=NOW - DAY,
+        revocation_reason=x509.ReasonFlags.key_compromise,
+    )
+    answer = builder.responder_id(ocsp.OCSPResponderEncoding.NAME, issuer.certificate).sign(issuer.key, hashes.SHA256())
+    return answer.public_bytes(serialization.Encoding.DER)
 
 
 def key_usage(*, sign_certificates: bool) -> x509.KeyUsage:

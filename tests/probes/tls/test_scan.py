@@ -16,7 +16,7 @@ from probes.tls.endpoint import Endpoint, ScanRequest
 from probes.tls.facts import Protocol, TlsFacts
 from probes.tls.grade import Rating, rate
 from probes.tls.workers import ScanWorkers
-from tests.probes.tls.certs import DAY, NOW, Issued, authority, leaf, pem, rsa_key, signed_with, write
+from tests.probes.tls.certs import DAY, NOW, Issued, authority, leaf, pem, revocation, rsa_key, signed_with, write
 from tests.probes.tls.old import SSL_3, TLS_1_0, TLS_1_2, old_server
 from tests.probes.tls.servers import MODERN, Nginx, openssl_server
 
@@ -51,6 +51,7 @@ CASES = {
     "not yet valid": Case("T", {"not_yet_valid"}, "A"),
     "wrong name": Case("M", {"name_mismatch"}, "A"),
     "expired with a wrong name": Case("T", {"expired", "name_mismatch"}, "A"),
+    "revoked": Case("T", {"revoked"}, "A"),
     "sha-1": Case("T", {"sha1_signature"}, "A"),
     "md5": Case("F", {"md5_signature"}),
     "rsa 1024": Case("B", {"key_below_2048"}),
@@ -139,6 +140,10 @@ def _certificates_bench(bench: Bench, folder: Path, stack: ExitStack, root: Issu
     bench.add("wrong name", nginx.add(*write(folder, "wrong", leaf(intermediate, ["other.test"]))), ca)
     both_wrong = leaf(intermediate, ["other.test"], not_before=late - DAY, not_after=late)
     bench.add("expired with a wrong name", nginx.add(*write(folder, "both", both_wrong)), ca)
+    revoked, staple = leaf(intermediate), folder / "revoked.der"
+    staple.write_bytes(revocation(revoked))
+    stapling = f"{MODERN} ssl_stapling on; ssl_stapling_file {staple};"
+    bench.add("revoked", nginx.add(*write(folder, "revoked", revoked), stapling), ca)
     sha1 = write(folder, "sha1", signed_with("sha1", intermediate, folder))
     bench.add("sha-1", nginx.add(*sha1, LENIENT), ca)
     rsa_root = authority("RSA Root", key=rsa_key())

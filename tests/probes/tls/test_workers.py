@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import sys
 import time
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -15,7 +16,8 @@ from probes.result import FailureReason
 from probes.tls.endpoint import Endpoint, ScanError, ScanRequest
 from probes.tls.workers import ScanWorkers
 from tests.probes.tls.servers import socket_server
-from tests.support.wait import auntil, free_port
+from tests.support.process import Process
+from tests.support.wait import auntil, free_port, until
 
 
 def say_nothing(connection: socket.socket) -> None:
@@ -170,9 +172,39 @@ async def test_a_server_that_refuses_every_handshake(tls_port: AbstractContextMa
     assert "could not find a TLS version and cipher suite" in error.detail
 
 
-def children() -> list[int]:
-    path = Path(f"/proc/self/task/{os.getpid()}/children")
-    return [int(pid) for pid in path.read_text().split()]
+async def test_a_scan_does_not_outlive_a_killed_parent(tmp_path: Path) -> None:
+    with socket_server(drip) as port:
+        argv = [sys.executable, "-c", SCAN_FOR_EVER, str(port)]
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+        with Process(argv, tmp_path / "parent.log", environment) as parent:
+            scanning = until(lambda: children(parent.pid), what="the scan has a process")
+            parent.kill()
+            until(lambda: not running(scanning[0]), what="the scan process ends")
+
+
+SCAN_FOR_EVER = """
+import asyncio, sys
+from probes.tls.endpoint import Endpoint, ScanRequest
+from probes.tls.workers import ScanWorkers
+
+async def main():
+    async with ScanWorkers() as workers:
+        await workers.scan(ScanRequest(endpoint=Endpoint("127.0.0.1", int(sys.argv[1]))), 3600)
+
+asyncio.run(main())
+"""
+
+
+def running(pid: int) -> bool:
+    """A zombie, whom nobody may be there to bury in a container, does not run."""
+    status = Path(f"/proc/{pid}/stat")
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def children(pid: int | None = None) -> list[int]:
+    parent = pid or os.getpid()
+    path = Path(f"/proc/{parent}/task/{parent}/children")
+    return [int(each) for each in path.read_text().split()] if path.exists() else []
 
 
 async def _has_children() -> bool:
