@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from string import Formatter
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import Field, PrivateAttr, SecretStr, WithJsonSchema, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -187,18 +187,14 @@ class Settings(BaseSettings):
 
         return self.store.url or SecretStr(sqlite_url(self.data / "monitor.sqlite"))
 
-    def dashboard_url(self, target: Target) -> str | None:
-        """Where people look at this target, if a dashboard is set."""
-        return self.dashboards.url and self.dashboards.url.replace("{target}", quote(target.name, safe=""))
+    @property
+    def folder(self) -> Path:
+        """The settings file's own folder, absolute: where its relative paths begin."""
+        return self._folder
 
     def runbook_name(self, target: Target) -> str | None:
-        """The runbook's path as seen from the settings file: what people and `runbooks.base_url` call it by."""
+        """The runbook's path as seen from the settings file: what people know it by."""
         if target.runbook is None:
             return None
         inside = target.runbook.is_relative_to(self._folder)
         return (target.runbook.relative_to(self._folder) if inside else Path(target.runbook.name)).as_posix()
-
-    def runbook_url(self, target: Target) -> str | None:
-        """Where people read this target's runbook, if that is set."""
-        name, base = self.runbook_name(target), self.runbooks.base_url
-        return f"{base.rstrip('/')}/{quote(name)}" if name and base else None

@@ -116,6 +116,8 @@ def _fit(value: str, kind: str, reference: str) -> str:
         raise _Failed(f"{what} has a line break or another control character inside; it should hold one line")
     if kind == "key" and len(value) < SHORTEST_SECRET:
         raise _Failed(f"{what} is too short for a routing key")
+    if kind == "key" and (not value.isascii() or " " in value):
+        raise _Failed(f"{what} has a space or a letter that no routing key has")
     return value
 
 

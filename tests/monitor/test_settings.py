@@ -185,19 +185,12 @@ def test_a_file_can_be_checked_without_its_secrets(folder: Path) -> None:
     assert secret(settings) == "env:PD_KEY"
 
 
-def test_links_of_runbooks_and_dashboards(loaded: Loader) -> None:
-    settings = loaded(
-        {
-            "MONITOR_RUNBOOKS__BASE_URL": "https://git.example.com/runbooks/",
-            "MONITOR_DASHBOARDS__URL": "https://g.example.com/d/x?var-target={target}",
-        }
-    )
+def test_a_runbook_is_known_by_its_path_from_the_settings_file(loaded: Loader, folder: Path) -> None:
+    settings = loaded()
     api, db = settings.targets
-    assert settings.runbook_name(api) == "runbooks/api.md"
-    assert settings.runbook_url(api) == "https://git.example.com/runbooks/runbooks/api.md"
-    assert settings.runbook_url(db) is None
-    assert settings.dashboard_url(db) == "https://g.example.com/d/x?var-target=db.main"
-    assert settings.dashboard_url(api.model_copy(update={"name": "https://a/b"})).endswith("=https%3A%2F%2Fa%2Fb")
+    assert settings.folder == folder
+    assert (settings.runbook_name(api), settings.runbook_name(db)) == ("runbooks/api.md", None)
+    assert settings.runbook_name(api.model_copy(update={"runbook": Path("/elsewhere/a.md")})) == "a.md"
 
 
 def test_aliases_and_merge_keys_save_words(tmp_path: Path) -> None:

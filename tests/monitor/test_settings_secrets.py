@@ -129,6 +129,7 @@ def test_a_secret_in_a_wrong_secrets_file_is_not_repeated(tmp_path: Path) -> Non
         ("env:EMPTY", "env:EMPTY is empty; put the secret there"),
         ("env:LINES", "env:LINES has a line break or another control character inside"),
         ("env:SHORT", "env:SHORT is too short for a routing key"),
+        ("env:SPACE", "env:SPACE has a space or a letter that no routing key has"),
         ("env:", "is not a reference to a secret; after env: comes the name of a variable"),
         ("env:A B", "is not a reference to a secret"),
         ("file:none.key", "file:none.key cannot be read: no such file or directory (looked for "),
@@ -145,7 +146,7 @@ def test_a_reference_that_leads_nowhere_is_told_with_its_field(tmp_path: Path, r
     file = tmp_path / "m.yaml"
     file.write_text(route(f"'{reference}'"))
     with pytest.raises(UserError) as caught:
-        load(file, environ={"EMPTY": "", "LINES": "a-key\nanother", "SHORT": "abc"})
+        load(file, environ={"EMPTY": "", "LINES": "a-key\nanother", "SHORT": "abc", "SPACE": "two words"})
     (problem,) = caught.value.problems
     assert problem.startswith(f"{file}:4: pagerduty.routes.default.routing_key: {said}")
 

@@ -42,7 +42,7 @@ def test_without_options_targets_are_probed_every_10_seconds(tmp_path: Path, mon
     monkeypatch.chdir(tmp_path)
     settings = settings_of_target_list(listed(tmp_path, "http://a"), environ={"MONITOR_REGION": "eu"})
     assert (settings.targets[0].every, settings.targets[0].timeout) == (timedelta(seconds=10), timedelta(seconds=5))
-    assert (settings.data, settings.region) == (tmp_path / "data", "eu")
+    assert (settings.data, settings.region, settings.folder) == (tmp_path / "data", "eu", tmp_path)
 
 
 def test_bad_lines_are_told_all_at_once(tmp_path: Path) -> None:
