@@ -104,6 +104,7 @@ class Daemon:
             respond=self._respond,
             observers=(self._history.add, self.metrics.observe, self.live.observe),
             on_commit=self._delivery.wake,
+            on_open=lambda incident: self.metrics.count_incident(incident.level),
         )
         self._pool = WorkerPool(targets, region, processes=plan.settings.workers)
         self._housekeeping = Housekeeping(
@@ -190,6 +191,7 @@ class Daemon:
         for run in await self._store.latest_grades():
             if run.region == region:
                 self.live.restore_grade(run.target, run.facts)
+                self.metrics.restore_grade(run.target, region, run.facts, run.last_at)
         await past.preload(self._pipeline.correlator, self._store, targets, region, self.clock)
         incidents = await self._store.incidents(open_only=True, limit=100_000)
         await self._pipeline.restore([incident for incident in incidents if incident.region == region])

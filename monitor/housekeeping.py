@@ -13,8 +13,6 @@ from monitor.store import StoreUnavailable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from probes.engine.pool import WorkerPool
-
     from alerts.incident import Incident
     from monitor.clock import Clock
     from monitor.delivery import Delivery
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     from monitor.pipeline import Pipeline
     from monitor.settings import Retention
     from monitor.store import History, Store
+    from probes.engine.pool import WorkerPool
 
 log = structlog.get_logger()
 
@@ -89,6 +88,7 @@ class Housekeeping:
     async def tick(self) -> None:
         self._look_at_clock()
         self._metrics.set_pool(self._pool.stats())
+        self._metrics.set_pages(self._delivery.stats)
         self._metrics.set_history_dropped(self._history.stats().dropped)
         try:
             await self.show_incidents()

@@ -39,11 +39,13 @@ class Pipeline:
         respond: Respond,
         observers: Iterable[Observe],
         on_commit: Callable[[], None],
+        on_open: Callable[[Incident], None],
     ) -> None:
         self._targets = {target.name: target for target in targets}
         self._respond = respond
         self._observers = tuple(observers)
         self._on_commit = on_commit
+        self._on_open = on_open
         self._correlator = Correlator(self._targets.values())
         self._pending: deque[Signal] = deque()
         self._open: set[str] = set()
@@ -115,6 +117,8 @@ class Pipeline:
                 log.error("the store does not take an incident; trying again", target=signal.target, error=str(error))
                 return
             self._pending.popleft()
+            if incident is not None and signal.fired and signal.target not in self._open:
+                self._on_open(incident)
             if signal.all_clear:
                 self._open.discard(signal.target)
             elif incident is not None:

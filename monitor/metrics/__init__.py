@@ -24,6 +24,7 @@ from probes.result import GradeFacts, ProbeResult
 from probes.target import Target
 
 if TYPE_CHECKING:
+    from monitor.delivery import DeliveryStats
     from monitor.store import OutboxStats
     from probes.engine.pool import PoolStats
 
@@ -99,9 +100,10 @@ class Metrics(Collector):
         """An incident was opened."""
         self._daemon.add("monitor_incidents_total", (level.value,))
 
-    def count_page(self, outcome: str) -> None:
-        """One try to hand an event to a pager ended: `sent`, `retried` or `parked`."""
-        self._daemon.add("monitor_pages_total", (outcome,))
+    def set_pages(self, stats: DeliveryStats) -> None:
+        """Tries to hand an event to a pager, by how they ended, since the start."""
+        for outcome, count in (("sent", stats.sent), ("retried", stats.retries), ("parked", stats.parked)):
+            self._daemon.set("monitor_pages_total", count, (outcome,))
 
     def set_pool(self, stats: PoolStats) -> None:
         self._daemon.set("monitor_workers", stats.workers)

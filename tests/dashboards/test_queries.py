@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
 from collections.abc import Iterable, Iterator
@@ -12,6 +13,7 @@ from prometheus_client import CollectorRegistry, Metric, start_http_server
 from prometheus_client.registry import Collector
 
 from alerts.verdict import Level
+from monitor.delivery import DeliveryStats
 from monitor.metrics import Metrics
 from monitor.store import OutboxStats
 from probes.engine.pool import PoolStats
@@ -47,10 +49,12 @@ def exposed(metrics: Metrics) -> Iterator[int]:
                 return list(metrics.registry.collect())
 
     def move() -> None:
-        while not stop.wait(0.05):
+        for sent in itertools.count(1):
+            if stop.wait(0.05):
+                return
             with lock:
                 metrics.observe(fleet.history())
-                metrics.count_page("sent")
+                metrics.set_pages(DeliveryStats(sent=sent))
 
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Whole())

@@ -14,6 +14,7 @@ from prometheus_client.samples import Sample
 
 from alerts.verdict import Level
 from dashboards.catalogue import BY_NAME, CATALOGUE, PROCESS_METRICS
+from monitor.delivery import DeliveryStats
 from monitor.metrics import Metrics
 from monitor.store import OutboxStats
 from probes.engine.pool import PoolStats
@@ -31,7 +32,7 @@ def fed() -> Metrics:
     metrics.observe(fleet.history())
     metrics.set_incidents([fleet.incident()])
     metrics.count_incident(Level.PAGE)
-    metrics.count_page("sent")
+    metrics.set_pages(DeliveryStats(sent=1))
     metrics.set_pool(PoolStats(workers=2, alive=1, restarts=3, late_probes=4, dropped_results=5))
     metrics.set_outbox(OutboxStats(pending=2, parked=1, oldest_pending_seconds=12.5))
     metrics.set_history_dropped(6)
