@@ -10,7 +10,7 @@ FLOOR_PERCENT = 95.0
 CORES = {
     "rules": ("alerts/rules/", "alerts/correlate.py"),
     "incident": ("alerts/incident.py", "alerts/lifecycle.py"),
-    "grade": ("probes/tls/grade.py",),
+    "grade": ("probes/tls/grade.py", "probes/tls/rules.py", "probes/tls/conditions.py", "probes/tls/score.py"),
 }
 
 
