@@ -28,9 +28,9 @@ class Plan:
     pagers: Mapping[str, Pager]
 
 
-def plan_of(settings: Settings, base: Path) -> Plan:
+def plan_of(settings: Settings) -> Plan:
     """Raises UserError with every problem of every runbook, or for a route that cannot work."""
-    return Plan(settings, read_runbooks(settings.targets, base), links_of(settings), pagers_of(settings))
+    return Plan(settings, read_runbooks(settings.targets, settings.folder), links_of(settings), pagers_of(settings))
 
 
 def pagers_of(settings: Settings) -> dict[str, Pager]:
@@ -48,7 +48,7 @@ def _pager(name: str, route: Route, settings: Settings) -> Pager:
         raise UserError(f"{place}.routing_key: the {route.driver} driver needs a key, as env:NAME or file:PATH")
     url, key = settings.pagerduty.events_url, route.routing_key.get_secret_value()
     try:
-        if route.driver == "events-v2":
+        if route.driver == "pagerduty":
             return EventsV2(url, key)
         from alerts.pagerduty.events_v1 import EventsV1  # an old library, loaded where an old key needs it
 

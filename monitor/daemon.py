@@ -6,7 +6,6 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 
 import structlog
 
@@ -37,15 +36,15 @@ log = structlog.get_logger()
 DRAIN_SECONDS = 10.0
 
 
-def run_daemon(load: Callable[[], Settings], base: Path) -> int:
+def run_daemon(load: Callable[[], Settings]) -> int:
     """Run until SIGTERM or SIGINT; the exit code. `load` reads the settings, now and at each reload.
 
-    Runbooks are called by their paths from the folder `base`. Raises UserError when it cannot start.
+    Raises UserError when it cannot start.
     """
-    plan = plan_of(load(), base)
+    plan = plan_of(load())
     configure_logs(plan.settings.logs.level, plan.settings.logs.format)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_run(plan, lambda: plan_of(load(), base)))
+        return runner.run(_run(plan, lambda: plan_of(load())))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

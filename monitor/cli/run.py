@@ -31,18 +31,13 @@ def run(
     """Probe, judge, page and track, until SIGTERM. SIGHUP reads the settings again."""
     from monitor.daemon import run_daemon
     from monitor.settings import load_settings, settings_of_target_list
-    from probes.quantity import parse_duration
 
     if (config is None) == (targets is None):
         raise UserError("run: give either -c FILE (settings) or --targets FILE (one URL a line)")
     if targets is not None:
-        try:
-            interval = parse_duration(every)
-        except ValueError as error:
-            raise UserError(f"--every: {error}") from None
-        load = partial(settings_of_target_list, targets, every=interval, ca_file=ca_file, listen=listen, data=data)
+        load = partial(settings_of_target_list, targets, every=every, ca_file=ca_file, listen=listen, data=data)
     else:
         if ca_file is not None:
             raise UserError("--ca-file goes with --targets; in a settings file write it under tls: {ca_file: ...}")
         load = partial(load_settings, config, listen=listen, data=data)
-    raise SystemExit(run_daemon(load, (config or targets or Path()).absolute().parent))
+    raise SystemExit(run_daemon(load))

@@ -45,13 +45,13 @@ def _routes(root: Node) -> Iterator[Problem]:
 
 
 def _route_mistakes(route: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    driver, has_key, has_file = route.get("driver", "events-v2"), "routing_key" in route, "file" in route
+    driver, has_key, has_file = route.get("driver", "pagerduty"), "routing_key" in route, "file" in route
     if driver == "sink":
         if not has_file:
             yield "file", "is missing; a sink needs the path of the file that takes its pages"
         if has_key:
             yield "routing_key", "a sink sends nothing and needs no key; remove the key, or the driver"
-    elif driver in ("events-v1", "events-v2"):
+    elif driver in ("pagerduty-v1", "pagerduty"):
         if not has_key:
             yield "routing_key", f"is missing; {driver} needs a key, as env:NAME or file:PATH"
         if has_file:

@@ -19,7 +19,7 @@ REFERENCE_PATTERN = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$"
 STORE_URL_PATTERN = rf"{REFERENCE_PATTERN}|^(sqlite|postgres(ql)?)(\+[a-z0-9]+)?://(?![^/]*:[^/]*@)"
 Reference = Annotated[SecretStr, WithJsonSchema({"type": "string", "pattern": REFERENCE_PATTERN})]
 StoreUrl = Annotated[SecretStr, WithJsonSchema({"type": "string", "pattern": STORE_URL_PATTERN})]
-DriverName = Literal["events-v2", "events-v1", "sink"]
+DriverName = Literal["pagerduty", "pagerduty-v1", "sink"]
 ROUTE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 
 
@@ -36,7 +36,7 @@ def _http_address(value: str | None) -> str | None:
 class Route(Model):
     """One way to reach people: a PagerDuty integration, or a file that takes the pages instead."""
 
-    driver: DriverName = Field("events-v2", description="events-v2 (usual), events-v1 (old keys) or sink (a file)")
+    driver: DriverName = Field("pagerduty", description="pagerduty (usual), pagerduty-v1 (old keys) or sink (a file)")
     routing_key: Reference | None = Field(
         None, description="PagerDuty's integration key, as env:NAME or file:PATH; never the key itself"
     )

@@ -43,7 +43,7 @@ def test_the_example_can_be_checked_without_secrets_and_for_programs() -> None:
     assert (report["ok"], report["runbooks"], report["routes"]) == (
         True,
         1,
-        {"default": "events-v2", "tickets": "sink"},
+        {"default": "pagerduty", "tickets": "sink"},
     )
     assert report["targets"][0] == {
         "name": "api",

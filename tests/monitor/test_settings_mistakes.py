@@ -192,11 +192,11 @@ def test_a_wrong_field_of_a_target_is_told_by_the_targets_name(
 @pytest.mark.parametrize(
     ("route", "said"),
     [
-        ("{}", "routing_key: is missing; events-v2 needs a key"),
-        ("{routing_key: }", "routing_key: is missing; events-v2 needs a key"),
-        ("{driver: events-v1, file: a, routing_key: env:KEY}", "file: events-v1 writes no file"),
+        ("{}", "routing_key: is missing; pagerduty needs a key"),
+        ("{routing_key: }", "routing_key: is missing; pagerduty needs a key"),
+        ("{driver: pagerduty-v1, file: a, routing_key: env:KEY}", "file: pagerduty-v1 writes no file"),
         ("{driver: sink, file: a, routing_key: env:KEY}", "routing_key: a sink sends nothing and needs no key"),
-        ("{driver: email}", "driver: must be one of 'events-v2', 'events-v1' or 'sink'"),
+        ("{driver: email}", "driver: must be one of 'pagerduty', 'pagerduty-v1' or 'sink'"),
     ],
 )
 def test_a_route_must_fit_its_driver(tmp_path: Path, route: str, said: str) -> None:
