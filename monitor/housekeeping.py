@@ -43,11 +43,8 @@ class ClockWatch:
     def step(self) -> timedelta | None:
         """How far the wall clock was set since the last call, forward positive; None when it was not."""
         offset = self._now_offset()
-        step = offset - self._offset
-        if abs(step) < CLOCK_STEP:
-            return None
-        self._offset = offset
-        return step
+        step, self._offset = offset - self._offset, offset  # what is slewed between two calls never adds up to a step
+        return None if abs(step) < CLOCK_STEP else step
 
 
 class Housekeeping:
