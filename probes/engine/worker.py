@@ -85,7 +85,10 @@ class Worker(asyncio.Protocol):
 
     def _assign(self, message: Assign) -> None:
         for kind in {job.kind for job in message.jobs} - self._probes.keys():
-            self._probes[kind] = load(kind)
+            try:
+                self._probes[kind] = load(kind)
+            except Exception as error:  # its targets get results that say so; those of other kinds are probed
+                self.trouble(f"the {kind} probe cannot be loaded", error)
         self._schedule.replace(message.jobs, time.monotonic())
         gc.unfreeze()
         gc.collect()
@@ -113,10 +116,11 @@ class Worker(asyncio.Protocol):
 
     async def _run(self, start: Start) -> None:
         self._outbox.add(await self._result(start))
-        for waited in self._schedule.finished(start.job.key, time.monotonic()):
-            if self._stopping is None:
-                self._launch(waited)
-        self._arm()
+        waited = self._schedule.finished(start.job.key, time.monotonic())
+        if waited and self._stopping is None:
+            for each in waited:
+                self._launch(each)
+            self._arm()
 
     async def _result(self, start: Start) -> ProbeResult:
         job = start.job

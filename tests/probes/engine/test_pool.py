@@ -15,11 +15,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from probes.engine import pool as pool_module
 from probes.engine import seat as seat_module
 from probes.engine.pool import WorkerPool, jobs_of
-from probes.engine.schedule import Job
 from probes.result import FailureReason, ProbeResult
 from probes.target import Target
 from tests.probes.support import eventually, soon, target
@@ -149,16 +149,19 @@ async def test_workers_that_never_come_up_are_an_error(monkeypatch: pytest.Monke
     assert pool.pids() == ()
 
 
+def restarted(pool: WorkerPool, times: int) -> bool:
+    return pool.stats().restarts == times
+
+
 async def test_a_worker_that_keeps_dying_is_restarted_less_and_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A target of a kind that no worker knows makes each of them fail as it takes its jobs."""
-    monkeypatch.setattr(seat_module, "FIRST_PAUSE_SECONDS", 0.05)
-    pool = WorkerPool([target("http://127.0.0.1/")], "test")
-    pool._probers[0].take((Job("no such kind", target("http://127.0.0.1/"), 1.0),))
-    starting = asyncio.create_task(pool.start())
-    await eventually(lambda: pool.stats().restarts >= 2, "two restarts")
-    assert pool.stats().alive == 0
-    await pool.stop(0)
-    starting.cancel()
+    monkeypatch.setattr(seat_module, "FIRST_PAUSE_SECONDS", 0.01)
+    with capture_logs() as logs:
+        async with running([target("http://127.0.0.1/")]) as it:
+            for restarts in range(1, 4):
+                os.kill(it.pool.pids()[0], signal.SIGKILL)
+                await eventually(partial(restarted, it.pool, restarts), "the restart")
+                await eventually(it.pool.pids, "its successor")
+    assert [entry["pause_seconds"] for entry in logs if "pause_seconds" in entry] == [0.02, 0.04, 0.08]
 
 
 async def test_a_reload_adds_and_takes_away_and_leaves_the_workers_alone(nginx: Nginx) -> None:

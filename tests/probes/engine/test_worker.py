@@ -15,7 +15,7 @@ from probes.engine.schedule import Job
 from probes.engine.worker import Worker
 from probes.result import FailureReason, ProbeResult
 from probes.target import Target
-from tests.probes.support import eventually, soon, target
+from tests.probes.support import eventually, reason, soon, target
 from tests.support.misbehaving import Misbehaving
 from tests.support.nginx import Nginx
 
@@ -30,13 +30,18 @@ class PoolSide:
         self._writer.write(encode(message))
 
     async def hear(self) -> Message:
-        (length,) = LENGTH.unpack(await self._reader.readexactly(LENGTH.size))
-        return decode(await self._reader.readexactly(length))
+        async with asyncio.timeout(20):
+            (length,) = LENGTH.unpack(await self._reader.readexactly(LENGTH.size))
+            return decode(await self._reader.readexactly(length))
 
-    async def first_result(self) -> ProbeResult:
+    async def batch(self) -> tuple[ProbeResult, ...]:
+        """The next; other messages are passed over."""
         while not isinstance(message := await self.hear(), Results):
             pass
-        return message.batch[0]
+        return message.batch
+
+    async def first_result(self) -> ProbeResult:
+        return (await self.batch())[0]
 
     def leave(self) -> None:
         self._writer.close()
@@ -85,6 +90,21 @@ async def test_a_probe_that_raises_is_a_result_and_a_line_in_the_log(
         assert failure is not None
         assert failure.reason is FailureReason.INTERNAL
         assert "ZeroDivisionError" in failure.detail
+
+
+async def test_a_kind_that_cannot_be_loaded_is_told_and_the_others_are_probed(
+    pool: PoolSide, nginx: Nginx, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(probes.MODULES, "tcp", "tests.probes.engine.no_such_module")
+    pool.say(Assign((job("tcp://127.0.0.1:1"), job(nginx.http_url))))
+    trouble = await pool.hear()
+    assert isinstance(trouble, Trouble)
+    assert "no_such_module" in trouble.traceback
+    assert await pool.hear() == Probing()
+    reasons: dict[str, FailureReason | None] = {}
+    while len(reasons) < 2:
+        reasons |= {result.kind: reason(result) for result in await pool.batch()}
+    assert reasons == {"tcp": FailureReason.INTERNAL, "http": None}
 
 
 async def test_a_probe_that_never_ends_does_not_silence_its_target(
