@@ -59,7 +59,10 @@ class Daemon:
         return self.process
 
     def wait_ready(self) -> None:
-        until(self.ready, seconds=30, what=f"the daemon's readiness; its log:\n{self.output()}")
+        try:
+            until(self.ready, seconds=60, what="the daemon's readiness")
+        except AssertionError as late:
+            raise AssertionError(f"{late}\n{self.output()}") from None
 
     def ready(self) -> bool:
         assert self.process is not None
@@ -90,9 +93,9 @@ class Daemon:
                 return float(value)
         return None
 
-    def command(self, *arguments: str, code: int = 0) -> str:
+    def command(self, *arguments: str, code: int = 0, **extra_environment: str) -> str:
         """Run another `monitor` command on this daemon's store; its standard output."""
-        environ = environment(MONITOR_DATA=str(self.data), MONITOR_ACTOR="ada")
+        environ = environment(MONITOR_DATA=str(self.data), MONITOR_ACTOR="ada", **extra_environment)
         done = subprocess.run(
             [MONITOR, *arguments], check=False, capture_output=True, text=True, timeout=60, env=environ
         )
