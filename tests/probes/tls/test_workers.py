@@ -202,9 +202,17 @@ def running(pid: int) -> bool:
 
 
 def children(pid: int | None = None) -> list[int]:
+    """The scan processes of a process; the test run may have other children, such as a database server."""
     parent = pid or os.getpid()
-    path = Path(f"/proc/{parent}/task/{parent}/children")
-    return [int(each) for each in path.read_text().split()] if path.exists() else []
+    found = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return [int(child) for child in found if b"probes.tls.child" in _command_line(child)]
+
+
+def _command_line(pid: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:  # it has ended meanwhile
+        return b""
 
 
 async def _has_children() -> bool:
