@@ -7,11 +7,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.pagerduty.event import PageEvent
 from monitor.store import codec
 from monitor.store.database import Database
 from monitor.store.tables import incidents, outbox
+
+log = structlog.get_logger(__name__)
 
 # Times here are wall-clock times, because they must hold over restarts. A row that was touched later than now shows
 # that the clock was set back, and is due at once; hosts that share a store may differ by this much.
@@ -82,9 +86,20 @@ class Outbox(Database):
         async with self._write() as connection:
             ids = (await connection.scalars(heads.limit(limit))).all()
             update = sa.update(outbox).where(outbox.c.id.in_(ids)).values(taken).returning(outbox)
-            rows = (await connection.execute(update)).mappings().all()
-        by_id = {row["id"]: _row(row) for row in rows}
-        return [by_id[row_id] for row_id in ids]
+            found = (await connection.execute(update)).mappings().all()
+            rows = [row for each in found if (row := await self._read_or_park(connection, each, now)) is not None]
+        return sorted(rows, key=lambda row: ids.index(row.id))
+
+    async def _read_or_park(self, connection: AsyncConnection, row: sa.RowMapping, now: datetime) -> OutboxRow | None:
+        """One row that nobody can read (of another version, or edited by hand) must not hold up all the others."""
+        try:
+            return _row(row)
+        except ValueError as error:
+            note = f"this version of monitor cannot read the event: {type(error).__name__}"
+            log.error("a page cannot be read and is parked", row=row["id"], incident=row["incident_id"])
+            parked = {"state": "parked", "finished_at": now, "lease_owner": None, "lease_until": None, "note": note}
+            await connection.execute(sa.update(outbox).where(outbox.c.id == row["id"]).values(parked))
+            return None
 
     async def release_leases(self, owner_prefix: str) -> int:
         """Give back what owners whose names begin so had leased: for the start of a daemon after its own crash."""

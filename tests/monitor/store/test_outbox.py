@@ -2,12 +2,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.incident import Incident, PageAction
 from alerts.pagerduty.event import Link, PageEvent
 from monitor.store import OutboxRow, Store, codec
+from monitor.store.tables import outbox
 from tests.support.incidents import NOON, OPEN, page, saved
 
 SECOND = timedelta(seconds=1)
@@ -65,6 +67,17 @@ async def test_keys_do_not_wait_for_each_other(store: Store) -> None:
     first = await enqueued(store, await saved(store), PageAction.TRIGGER, PageAction.RESOLVE)
     second = await enqueued(store, await saved(store, target="web"), PageAction.TRIGGER)
     assert [row.id for row in await lease(store)] == [first[0], second[0]]
+
+
+async def test_an_event_that_cannot_be_read_is_parked_and_holds_up_nothing(store: Store) -> None:
+    incident, other = await saved(store), await saved(store, target="web")
+    unreadable, behind = await enqueued(store, incident, PageAction.TRIGGER, PageAction.RESOLVE)
+    (beside,) = await enqueued(store, other, PageAction.TRIGGER)
+    async with store._write() as connection:
+        await connection.execute(sa.update(outbox).where(outbox.c.id == unreadable).values(event={"action": "shout"}))
+    assert [row.id for row in await lease(store)] == [beside]
+    assert [row.id for row in await lease(store)] == [behind]
+    assert (await store.outbox_stats(NOON)).parked == 1
 
 
 async def test_the_limit_is_kept_and_the_longest_due_go_first(store: Store) -> None:
