@@ -22,14 +22,14 @@ Respond = Callable[[Signal, Target | None], Awaitable[Incident | None]]
 
 
 Observe = Callable[[Batch], None]
-"""Is shown every batch, in order: history, metrics, the live view. Must not raise or wait."""
+"""Is shown every batch, in order: history, metrics, the live view. Must not wait; what it raises is logged."""
 
 
 class Pipeline:
     """Feeds every batch to the observers and the rules, and every signal to its incident.
 
     A signal that the store could not take is kept, in order, and tried again: rules change their mind once, so a
-    signal that is lost would be a page that is lost.
+    signal that is lost would be a page that is lost. One that fails by a defect holds up only its own target.
     """
 
     def __init__(
@@ -76,7 +76,10 @@ class Pipeline:
 
     async def handle(self, batch: Batch) -> None:
         for observe in self._observers:
-            observe(batch)
+            try:
+                observe(batch)
+            except Exception:  # a defect in what only looks on must not end the paging
+                log.exception("an observer of results failed", results=len(batch))
         await self.take(self._correlator.observe(batch))
 
     async def take(self, signals: Iterable[Signal]) -> None:
@@ -109,18 +112,27 @@ class Pipeline:
         return incidents
 
     async def _settle(self) -> None:
-        while self._pending:
-            signal = self._pending[0]
+        held_up: set[str] = set()
+        for signal in tuple(self._pending):
+            if signal.target in held_up:
+                continue
             try:
                 incident = await self._respond(signal, self._targets.get(signal.target))
             except StoreUnavailable as error:
                 log.error("the store does not take an incident; trying again", target=signal.target, error=str(error))
                 return
-            self._pending.popleft()
-            if incident is not None and signal.fired and signal.target not in self._open:
-                self._on_open(incident)
-            if signal.all_clear:
-                self._open.discard(signal.target)
-            elif incident is not None:
-                self._open.add(signal.target)
-            self._on_commit()
+            except Exception:
+                log.exception("a defect keeps an incident from the store; trying again", target=signal.target)
+                held_up.add(signal.target)
+                continue
+            self._pending.remove(signal)
+            self._taken(signal, incident)
+
+    def _taken(self, signal: Signal, incident: Incident | None) -> None:
+        if incident is not None and signal.fired and signal.target not in self._open:
+            self._on_open(incident)
+        if signal.all_clear:
+            self._open.discard(signal.target)
+        elif incident is not None:
+            self._open.add(signal.target)
+        self._on_commit()

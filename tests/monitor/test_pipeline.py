@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+import sqlalchemy as sa
 
-from alerts.incident import Incident, IncidentState, PageAction
+from alerts.incident import Incident, IncidentState, PageAction, dedup_key
 from alerts.verdict import Signal
 from monitor import response
 from monitor.bus import LocalBus
@@ -15,8 +16,10 @@ from monitor.clock import ManualClock
 from monitor.links import Links
 from monitor.pipeline import Pipeline
 from monitor.store import Store, StoreUnavailable
+from monitor.store.tables import incidents
 from probes.result import Failure, FailureReason, ProbeResult
 from probes.target import OutageOptions, RecoveryOptions, Target
+from tests.support.incidents import OPEN
 from tests.support.results import result_at
 
 API = Target(
@@ -38,10 +41,11 @@ class Bench:
         self.opened: list[Incident] = []
         self.observed: list[ProbeResult] = []
         self.away = False
+        self.defective = False
         self.pipeline = Pipeline(
             targets,
             respond=self._respond,
-            observers=[self.observed.extend],
+            observers=[self._observe],
             on_commit=self._committed,
             on_open=self.opened.append,
         )
@@ -53,6 +57,11 @@ class Bench:
             self.store, signal, target, region="eu", links=Links(), runbooks={}, clock=self.clock
         )
 
+    def _observe(self, batch: Sequence[ProbeResult]) -> None:
+        self.observed.extend(batch)
+        if self.defective:
+            raise ZeroDivisionError
+
     def _committed(self) -> None:
         self.commits += 1
 
@@ -62,8 +71,8 @@ class Bench:
             self.clock.advance(every_seconds)
             await self.pipeline.handle([self.result(ok)])
 
-    def result(self, ok: bool) -> ProbeResult:
-        made = result_at(self.clock.now(), monotonic_seconds=self.clock.monotonic())
+    def result(self, ok: bool, target: str = "api") -> ProbeResult:
+        made = result_at(self.clock.now(), monotonic_seconds=self.clock.monotonic(), target=target)
         return made if ok else replace(made, failure=REFUSED)
 
     async def read_open(self) -> list[Incident]:
@@ -126,6 +135,28 @@ async def test_a_signal_that_the_store_does_not_take_is_kept_until_it_does(bench
     await bench.pipeline.sync(bench.read_open)
     assert bench.pipeline.waiting_signals == 0
     assert await bench.actions() == [PageAction.TRIGGER, PageAction.RESOLVE]
+
+
+async def test_a_defect_with_one_target_holds_up_no_page_of_another(store: Store) -> None:
+    bench = Bench(store, [API, API.model_copy(update={"name": "web"})])
+    async with store.write() as tx:  # so that the next episode of api has a key that is in use
+        number, _ = await tx.allocate("other", "eu")
+        await tx.save(replace(OPEN, id=number, target="other", dedup_key=dedup_key("eu", "api", 1)))
+    for _ in range(3):
+        bench.clock.advance(10)
+        await bench.pipeline.handle([bench.result(False, name) for name in ("api", "web")])
+    assert [incident.target for incident in bench.opened] == ["web"]
+    assert bench.pipeline.waiting_signals == 1
+    async with store._write() as connection:
+        await connection.execute(sa.delete(incidents).where(incidents.c.target == "other"))
+    await bench.pipeline.sync(bench.read_open)
+    assert [incident.target for incident in bench.opened] == ["web", "api"]
+
+
+async def test_a_defect_of_an_observer_stops_no_page(bench: Bench) -> None:
+    bench.defective = True
+    await bench.feed(False, False, False)
+    assert len(await bench.read_open()) == 1
 
 
 async def test_an_incident_that_was_resolved_by_hand_makes_room_for_a_new_episode(bench: Bench) -> None:
