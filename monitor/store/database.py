@@ -22,6 +22,9 @@ from monitor.store.types import to_json
 WRITE_LOCK = 0x6D6F6E01  # advisory lock keys of PostgreSQL: "mon" and a number
 MIGRATION_LOCK = 0x6D6F6E02
 
+# For a server that is not heard of any more; one that is heard ends a slow statement itself, sooner.
+COMMAND_SECONDS = 60.0
+
 _SQLITE_PRAGMAS = (
     "PRAGMA synchronous=FULL",  # a page that was promised survives a power cut
     "PRAGMA foreign_keys=ON",
@@ -128,7 +131,7 @@ def _postgresql(address: Address, lock_seconds: float) -> tuple[AsyncEngine, Asy
         pool_size=5,
         max_overflow=5,
         pool_pre_ping=True,  # a server that was restarted costs one round trip, not an error
-        connect_args={"timeout": 10, "command_timeout": 60, "server_settings": settings},
+        connect_args={"timeout": 10, "command_timeout": COMMAND_SECONDS, "server_settings": settings},
         **_COMMON,
     )
     snapshot = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)

@@ -48,6 +48,10 @@ def translated(place: str) -> Iterator[None]:
         if _is_defect(error):
             raise
         raise StoreUnavailable(place, cause_of(error)) from None
+    except TimeoutError:  # the driver's own, which SQLAlchemy passes through
+        raise StoreUnavailable(place, "no answer in time") from None
+    except OSError as error:
+        raise StoreUnavailable(place, cause_of(error)) from None
 
 
 def _is_defect(error: exc.DBAPIError | exc.TimeoutError) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+import sqlalchemy as sa
 
-from monitor.store import Store, StoreUnavailable, open_store
+from monitor.store import Store, StoreUnavailable, database, open_store
 from tests.support.incidents import NOON, OPEN, page, saved
 from tests.support.postgres import Postgres, run_apart
 from tests.support.stores import stuck
@@ -60,6 +61,17 @@ async def test_a_server_that_goes_and_comes_back(store: Store, store_url: str, p
     assert len(await store.incidents()) == 1
     async with store.write() as tx:
         assert await tx.allocate("api", "eu") == (2, 2)
+
+
+@pytest.mark.parametrize("store_kind", ["postgresql"], indirect=True)
+async def test_a_server_that_does_not_answer_any_more(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "COMMAND_SECONDS", 0.3)
+    store = await open_store(store_url)
+    with pytest.raises(StoreUnavailable, match="no answer"):  # noqa: PT012
+        async with store._write() as connection:
+            await connection.execute(sa.text("SELECT pg_sleep(20)"))
+    await saved(store)
+    await store.close()
 
 
 async def test_writers_that_are_cancelled_leave_the_store_usable_and_whole(store: Store) -> None:
