@@ -227,6 +227,11 @@ class Target(TargetOptions):
         """The probe that measures it: a key of probes.PROBES."""
         return KIND_OF_SCHEME[urlsplit(self.url).scheme]
 
+    @property
+    def graded(self) -> bool:
+        """Whether its TLS is graded: `defaults` may ask for a grade where there is no TLS."""
+        return self.tls.grade is not None and urlsplit(self.url).scheme == "https"
+
     def with_defaults(self, defaults: TargetOptions) -> Target:
         """This target with every option that it does not set itself taken from `defaults`."""
         return self.model_validate(_merge(defaults, self))

@@ -71,4 +71,5 @@ class TlsGrade:
 
 
 def build(target: Target) -> tuple[Rule, ...]:
-    return () if target.tls.grade is None else (TlsGrade(target, target.tls.grade),)
+    # A rule that no scan will ever feed would keep its incident open for ever.
+    return (TlsGrade(target, target.tls.grade),) if target.graded and target.tls.grade is not None else ()

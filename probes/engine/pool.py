@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 from zlib import crc32
 
 from probes.engine.inbox import Inbox
@@ -117,5 +116,5 @@ class WorkerPool:
 def jobs_of(target: Target) -> Iterator[Job]:
     """The probe that its address says, and the TLS grade when one is wanted."""
     yield Job(target.kind, target, target.every.total_seconds())
-    if target.tls.grade is not None and urlsplit(target.url).scheme == "https":
+    if target.graded:
         yield Job("tls_grade", target, target.tls.every.total_seconds())

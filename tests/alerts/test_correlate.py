@@ -276,6 +276,16 @@ def test_a_reload_with_other_settings_starts_afresh_with_the_incident_open() -> 
     ]
 
 
+def test_a_grade_that_is_not_made_any_more_ends_when_the_address_has_no_tls_any_more() -> None:
+    graded = {**QUICK, "tls": {"grade": "A"}}
+    correlator, feed = one(**graded), Feed()
+    assert len(signals(correlator, [feed.result(kind="tls_grade", grade=rating("C"))])) == 1
+    assert correlator.replace([target(**graded, url="http://api.example.com/health")]) == ()
+    assert [(index, *rules(signal)) for index, signal in signals(correlator, feed.pattern("."))] == [
+        (0, set(), {"tls_grade"}, True)
+    ]
+
+
 def test_a_reload_of_a_quiet_target_leaves_it_quiet() -> None:
     correlator, feed = one(), Feed()
     signals(correlator, feed.pattern("xx"))
