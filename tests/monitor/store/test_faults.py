@@ -67,7 +67,7 @@ async def test_a_server_that_goes_and_comes_back(store: Store, store_url: str, p
 async def test_a_server_that_does_not_answer_any_more(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "COMMAND_SECONDS", 0.3)
     store = await open_store(store_url)
-    with pytest.raises(StoreUnavailable, match="no answer"):  # noqa: PT012
+    with pytest.raises(StoreUnavailable, match="no answer"):
         async with store._write() as connection:
             await connection.execute(sa.text("SELECT pg_sleep(20)"))
     await saved(store)
