@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from probes.context import ProbeContext
 from probes.engine.assertions import check
@@ -47,7 +48,7 @@ async def probe(target: Target, context: ProbeContext) -> ProbeResult:
     exchange.enter(None)
     duration_seconds = time.monotonic() - begun
     if outcome.failure is None and outcome.answer is not None:
-        outcome.failure = check(target.expect, outcome.answer, hide=lambda text: _hide(text, target))
+        outcome.failure = check(target.expect, outcome.answer, hide=lambda text: _hide(text, _parts_sent(target)))
     return ProbeResult(
         target=target.name,
         region=context.region,
@@ -56,7 +57,7 @@ async def probe(target: Target, context: ProbeContext) -> ProbeResult:
         monotonic_seconds=time.monotonic(),
         duration_seconds=duration_seconds,
         phases=tuple(exchange.phases.items()),
-        failure=outcome.failure and failure(outcome.failure.reason, _hide(outcome.failure.detail, target)),
+        failure=outcome.failure and failure(outcome.failure.reason, _hide(outcome.failure.detail, _sent(target))),
         late_seconds=context.late_seconds,
         address=exchange.address,
         tls=exchange.session,
@@ -108,9 +109,21 @@ def _prepared_for(target: Target) -> Prepared:
     return prepared
 
 
-def _hide(text: str, target: Target) -> str:
-    """Without the target's secrets: a service may send back what it was sent, in a value of its JSON for one."""
-    for secret in [*(value.get_secret_value() for value in target.headers.values()), urlsplit(target.url).query]:
+def _sent(target: Target) -> Iterator[str]:
+    """What the service was sent that may be secret, and that it may send back."""
+    yield from (value.get_secret_value() for value in target.headers.values())
+    yield urlsplit(target.url).query
+
+
+def _parts_sent(target: Target) -> Iterator[str]:
+    """`_sent`, and of each what a service would take out of it: the token after Bearer, a value of the query."""
+    yield from _sent(target)
+    yield from (value.get_secret_value().partition(" ")[2] for value in target.headers.values())
+    yield from (value for _, value in parse_qsl(urlsplit(target.url).query))
+
+
+def _hide(text: str, secrets: Iterable[str]) -> str:
+    for secret in secrets:
         if len(secret) >= SHORTEST_SECRET:
             text = text.replace(secret, "***")
     return text

@@ -64,6 +64,12 @@ def shown(url: httpx.URL) -> str:
     return f"{url.scheme}://{url.netloc.decode('ascii', 'replace')}"
 
 
+def _can_be_asked(url: httpx.URL) -> bool:
+    """httpx takes any number for a port. Raises UnicodeError for a host that cannot be read."""
+    port = 1 if url.port is None else url.port
+    return url.scheme in ("http", "https") and url.host != "" and 0 < port < 65536
+
+
 def redirected(prepared: Prepared, last: httpx.Request, response: httpx.Response) -> httpx.Request:
     """The request that a 3xx answer asks for. The target's own headers go only to the target's own origin.
 
@@ -72,11 +78,12 @@ def redirected(prepared: Prepared, last: httpx.Request, response: httpx.Response
     location = response.headers.get("location", "")
     try:
         url = last.url.join(location)
-    except httpx.InvalidURL:
+        followed = location != "" and _can_be_asked(url)
+    except (httpx.InvalidURL, UnicodeError):
         raise Unanswered(
             FailureReason.REDIRECT, f"status {response.status_code} to an address that is not valid"
         ) from None
-    if not location or url.scheme not in ("http", "https") or not url.host:
+    if not followed:
         raise Unanswered(
             FailureReason.REDIRECT,
             f"status {response.status_code} to {shown(url) if location else 'nowhere'}: cannot be followed",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 
 import httpx
@@ -83,7 +84,7 @@ class ProbeTransportError(httpx.TransportError):
 def _tls_layer(exchange: Exchange, server_name: str) -> TlsLayer:
     try:
         return TlsLayer(client_context(exchange.tls), server_name)
-    except ValueError as error:  # a name that cannot be one, such as an empty label
+    except (ValueError, ssl.SSLError) as error:  # a name that cannot be one: an empty label, or too long
         raise Unanswered(FailureReason.TLS, f"{server_name!r} cannot be a server name: {error}") from None
 
 

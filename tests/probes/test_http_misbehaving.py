@@ -27,6 +27,7 @@ EXPECTED = {
     "endless_headers": FailureReason.TOO_LARGE,
     "endless_header": FailureReason.TOO_LARGE,
     "endless_interim": FailureReason.TOO_LARGE,
+    "endless_bare_interim": FailureReason.TOO_LARGE,
     "endless_body": None,
     "gigabyte_body": None,
     "endless_chunks": None,
@@ -159,3 +160,33 @@ async def test_a_secret_that_the_service_sends_back_is_not_told() -> None:
             assert "***" in detail(result)
             assert SECRET[:8] not in repr(result), "nor a part of it"
             assert "abcdef" not in repr(result)
+
+
+async def test_a_part_of_a_secret_that_the_service_sends_back_is_not_told() -> None:
+    async def echo(peer: Peer) -> None:
+        body = b'{"bearer": "%s", "key": "abc def"}' % SECRET.encode()
+        await peer.send(OK + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+
+    with Misbehaving(echo) as server:
+        for path in ("bearer", "key"):
+            headers = {"Authorization": SecretStr(f"Bearer {SECRET}")}
+            result = await probe(server.url + "?v=2&key=abc%20def", headers=headers, expect={"json": {path: "up"}})
+            assert detail(result) == f'{path} is "***", expected "up"'
+
+
+@pytest.mark.parametrize(
+    ("location", "failure"),
+    [
+        ("http://127.0.0.1:99999/", FailureReason.REDIRECT),
+        ("http://127.0.0.1:0/", FailureReason.REDIRECT),
+        (f"https://{'.'.join(['long' * 15] * 6)}/", FailureReason.TLS),
+        ("https://xn--zzzzzz.invalid/", FailureReason.REDIRECT),
+        ("https://a..invalid/", FailureReason.TLS),
+    ],
+)
+async def test_a_redirect_to_nowhere_is_never_taken_for_a_fault_of_ours(location: str, failure: FailureReason) -> None:
+    async def redirect(peer: Peer) -> None:
+        await peer.send(b"HTTP/1.1 302 Found\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n" % location.encode())
+
+    with Misbehaving(redirect) as server:
+        assert reason(await probe(server.url)) is failure
