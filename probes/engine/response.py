@@ -105,7 +105,8 @@ class ResponseReader:
         self.answer.status_code = self._parser.get_status_code()
         self.answer.version = self._parser.get_http_version()
         self._headers_done = self.answer.status_code >= 200 or self.answer.status_code == 101
-        self._barren_bytes = 0
+        if self._headers_done:
+            self._barren_bytes = 0
         if self._headers_done and self._no_body:
             self._finish()
 

@@ -15,6 +15,9 @@ from probes.engine.failures import Unanswered
 from probes.result import FailureReason, TlsSession
 from probes.target import TlsOptions
 
+MAX_ENDS = 4096
+_ends: dict[str, datetime | None] = {}
+
 
 def client_context(options: TlsOptions) -> ssl.SSLContext:
     """A context for these options; building one takes milliseconds, so they are kept. With `ca_file` only the
@@ -69,10 +72,16 @@ def _chain(tls: ssl.SSLObject, method: str) -> list[bytes]:
     return [certificate.public_bytes(_ssl.ENCODING_DER) for certificate in certificates]
 
 
-@lru_cache(maxsize=4096)
 def _read(der: bytes) -> tuple[datetime, str] | None:
-    """(end, SHA-256 as hex) of a certificate; None when it cannot be read. Kept: it is the same at the next probe."""
-    try:
-        return x509.load_der_x509_certificate(der).not_valid_after_utc, hashlib.sha256(der).hexdigest()
-    except ValueError:
-        return None
+    """(end, SHA-256 as hex) of a certificate; None when it cannot be read. Kept, as it is the same at the next probe,
+    but by its hash: a server may send another one of 100 kB each time."""
+    fingerprint = hashlib.sha256(der).hexdigest()
+    if fingerprint not in _ends:
+        if len(_ends) >= MAX_ENDS:
+            _ends.clear()
+        try:
+            _ends[fingerprint] = x509.load_der_x509_certificate(der).not_valid_after_utc
+        except ValueError:
+            _ends[fingerprint] = None
+    end = _ends[fingerprint]
+    return None if end is None else (end, fingerprint)

@@ -103,6 +103,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "endless_headers": partial(sends_for_ever, OK, b"X-Padding: " + BLOCK[:1000] + b"\r\n"),
     "endless_header": partial(sends_for_ever, OK + b"X-Padding: ", BLOCK),
     "endless_interim": partial(sends_for_ever, b"", b"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n" * 100),
+    "endless_bare_interim": partial(sends_for_ever, b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100),
     "endless_body": partial(sends_for_ever, OK + b"\r\n", BLOCK),
     "gigabyte_body": partial(sends_for_ever, OK + b"Content-Length: 1073741824\r\n\r\n", BLOCK),
     "endless_chunks": partial(sends_for_ever, CHUNKED, b"10000\r\n" + BLOCK + b"\r\n"),
