@@ -42,15 +42,15 @@ def question_of(url: str) -> Question:
     parts = urlsplit(url)
     name = unquote(parts.path.lstrip("/"))
     options = dict(option.partition("=")[::2] for option in parts.query.replace("&", ";").lower().split(";"))
-    question = Question(name, options.get("type", "a").upper(), parts.hostname, parts.port or DNS_PORT)
+    question = Question(name, options.pop("type", "a").upper(), parts.hostname, parts.port or DNS_PORT)
+    if not name:
+        raise Unanswered(FailureReason.INTERNAL, "the address has no name to ask for")
+    if options.pop("class", "in") != "in" or options.keys() - {""}:
+        raise Unanswered(FailureReason.INTERNAL, "of the options in an address only type is known")
     try:
         dns.message.make_query(question.name, question.type)
     except (dns.exception.DNSException, ValueError) as error:
         raise Unanswered(FailureReason.INTERNAL, f"cannot ask for {question.type} of {name!r}: {error}") from None
-    if not name:
-        raise Unanswered(
-            FailureReason.INTERNAL, "the address has no name to ask for, such as dns://192.0.2.53/example.com"
-        )
     return question
 
 

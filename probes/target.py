@@ -193,7 +193,14 @@ class Target(TargetOptions):
     @field_validator("url")
     @classmethod
     def _known_scheme(cls, value: str) -> str:
-        parts = urlsplit(value)
+        try:
+            parts = urlsplit(value)
+            port = parts.port
+        except ValueError as error:
+            text = str(error)
+            raise ValueError(
+                f"is not an address: {text[:1].lower()}{text[1:]}; write one such as https://example.com:8443/"
+            ) from None
         known = ", ".join(f"{scheme}://" for scheme in KIND_OF_SCHEME)
         if "://" not in value:
             raise ValueError(f"the address has no scheme; one of {known} is expected, such as https://example.com/")
@@ -203,7 +210,7 @@ class Target(TargetOptions):
             raise ValueError("the address has no host")
         if re.search(r"[\s\x00-\x1f\x7f]", value):
             raise ValueError("the address has a space or a control character; write them as %20 and the like")
-        if parts.port is None and parts.scheme == "tcp":
+        if port is None and parts.scheme == "tcp":
             raise ValueError("a tcp target needs a port, such as tcp://db.example.com:5432")
         if parts.username is not None or parts.password is not None:
             raise ValueError("a user or password does not belong in an address; use headers with env: or file:")

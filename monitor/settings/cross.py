@@ -25,6 +25,7 @@ def cross_problems(root: Node) -> Iterator[Problem]:
     yield from _routes(root)
     yield from _duplicate_names(root)
     yield from _route_names(root)
+    yield from _addresses(root)
     yield from _store(root)
     yield from _files(root)
 
@@ -84,6 +85,20 @@ def _route_names(root: Node) -> Iterator[Problem]:
                 near = difflib.get_close_matches(name, known, n=1)
                 remedy = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
                 yield problem_at(root, ("targets", index, field), f"{shown(name)} is not in pagerduty.routes; {remedy}")
+
+
+def _addresses(root: Node) -> Iterator[Problem]:
+    from probes.address import mistake_in
+    from probes.tls.endpoint import host_name
+
+    for index, target in _sections(root, ("targets",)):
+        url, server_name = target.child("url"), target.at(("tls", "server_name"))
+        mistake = mistake_in(url.value) if url and isinstance(url.value, str) else None
+        if mistake:
+            yield problem_at(root, ("targets", index, "url"), mistake)
+        if server_name and isinstance(server_name.value, str) and not host_name(server_name.value):
+            text = f"{shown(server_name.value)} is not a host name; write one such as www.example.com"
+            yield problem_at(root, ("targets", index, "tls", "server_name"), text)
 
 
 def _store(root: Node) -> Iterator[Problem]:

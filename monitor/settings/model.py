@@ -25,9 +25,13 @@ ROUTE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 
 def _http_address(value: str | None) -> str | None:
     if value is not None:
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname or not value.isprintable() or " " in value:
-            raise ValueError("must be an address that begins with http:// or https://")
+        try:
+            parts = urlsplit(value)
+            right = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:  # brackets without an address in them, a port that is none
+            right = False
+        if not right or not value.isprintable() or " " in value:
+            raise ValueError("must be an address such as https://example.com or http://127.0.0.1:8080")
         if parts.username is not None or parts.password is not None:
             raise ValueError("a user or password does not belong in this address")
     return value
@@ -99,7 +103,11 @@ class DashboardOptions(Model):
     @classmethod
     def _known_placeholders(cls, value: str | None) -> str | None:
         try:
-            names = {name for _, name, _, _ in Formatter().parse(value or "") if name is not None}
+            names = {
+                f"{name}{spec}{conversion or ''}"
+                for _, name, spec, conversion in Formatter().parse(value or "")
+                if name is not None
+            }
         except ValueError:
             raise ValueError("has a brace without its pair; only {target} can be filled in") from None
         if names - {"target"}:

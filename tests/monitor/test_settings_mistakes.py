@@ -135,7 +135,10 @@ def test_what_is_not_text_or_too_large_or_not_there_is_refused(tmp_path: Path) -
         ("web:\n", "web: is empty; write what belongs here, or remove the line"),
         ("web: here\n", "web: must be a section of fields"),
         ("web: {listen: 'a:99999'}\n", "web.listen: 'a:99999' is not HOST:PORT"),
-        ("web: {external_url: example.com}\n", "web.external_url: must be an address that begins with http://"),
+        ("web: {external_url: example.com}\n", "web.external_url: must be an address such as http"),
+        ("web: {external_url: 'http://[::1'}\n", "web.external_url: must be an address such as http"),
+        ("web: {external_url: 'http://a:99999'}\n", "web.external_url: must be an address such as http"),
+        ("dashboards: {url: 'http://a/{target!r}'}\n", "dashboards.url: only {target} can be filled in"),
         ("web: {external_url: 'http://u:p@a'}\n", "a user or password does not belong in this address"),
         ("dashboards: {url: 'http://a/{host}'}\n", "dashboards.url: only {target} can be filled in"),
         ("dashboards: {url: 'http://a/{'}\n", "dashboards.url: has a brace without its pair"),
@@ -171,6 +174,7 @@ def test_a_wrong_value_is_told_in_plain_words(tmp_path: Path, text: str, said: s
         (", headers: {'X Version': a}", "'X Version' is not the name of a header"),
         (", timeout: 1m", "targets[api].timeout: timeout (1m) must not be longer than every (10s)"),
         (", tls: {expiry: {page: 30d}}", "targets[api].tls.expiry: page (30d) must not be longer before the end"),
+        (", tls: {server_name: a..b}", "targets[api].tls.server_name: 'a..b' is not a host name"),
         (", tls: {ca_file: none.pem}", "targets[api].tls.ca_file: none.pem cannot be read: no such file"),
         (", runbook: .", "targets[api].runbook: "),
         (
@@ -265,3 +269,10 @@ def test_one_mistake_in_the_defaults_is_told_once_however_many_targets_have_it(t
         "defaults.route",
         "defaults.tls.ca_file",
     ]
+
+
+def test_an_address_that_cannot_be_asked_is_told_before_the_first_probe(tmp_path: Path) -> None:
+    text = ROUTES + "targets:\n- {name: a, url: 'dns:///example.com?type=AAAAA'}\n- {name: b, url: 'http://a..b/'}\n"
+    first, second = problems(tmp_path, text)
+    assert "targets[a].url: cannot ask for AAAAA" in first
+    assert "targets[b].url: 'a..b' is not a host" in second

@@ -88,8 +88,9 @@ async def test_garbage_is_no_answer(wire: bytes) -> None:
 def test_the_address_of_a_question() -> None:
     assert question_of("dns:///example.test") == Question("example.test", "A", None, 53)
     assert question_of("dns://[2001:db8::53]:5353/a.test?type=TXT") == Question("a.test", "TXT", "2001:db8::53", 5353)
-    with pytest.raises(Unanswered):
-        question_of("dns://192.0.2.53")
+    for url in ("dns://192.0.2.53", "dns:///a.test?type=MISSPELT", "dns:///a.test?class=ch", "dns:///a.test?tpye=A"):
+        with pytest.raises(Unanswered):
+            question_of(url)
 
 
 async def test_many_at_once() -> None:
