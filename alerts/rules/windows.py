@@ -46,6 +46,12 @@ BURN_WINDOWS = (
 )
 
 
+def stretched(row: BurnWindow, slo_seconds: float, every_seconds: float) -> BurnWindow:
+    """A row of the table for an objective over `slo_seconds` and a probe every so often."""
+    stretch = max(slo_seconds / STANDARD_SECONDS, LEAST_INTERVALS_IN_SHORT * every_seconds / row.short_seconds)
+    return replace(row, long_seconds=row.long_seconds * stretch, short_seconds=row.short_seconds * stretch)
+
+
 @lru_cache(maxsize=256)  # targets share their settings, and the rows they make
 def fitted(budget: float, slo_seconds: float, every_seconds: float) -> tuple[BurnWindow, ...]:
     """The table for one objective.
@@ -55,21 +61,13 @@ def fitted(budget: float, slo_seconds: float, every_seconds: float) -> tuple[Bur
     LEAST_INTERVALS_IN_SHORT intervals. A row whose factor even a total failure does not reach is left out: 14.4
     times a budget of 10 % would need 144 % of bad events.
     """
-    scale = slo_seconds / STANDARD_SECONDS
     rows: list[BurnWindow] = []
     for row in BURN_WINDOWS:
         if row.factor * budget > 1:
             continue
-        stretch = max(scale, LEAST_INTERVALS_IN_SHORT * every_seconds / row.short_seconds)
-        short_seconds = row.short_seconds * stretch
-        finest = rows[0].bucket_seconds if rows else short_seconds / BUCKETS_IN_SHORT
-        rows.append(
-            replace(
-                row,
-                long_seconds=row.long_seconds * stretch,
-                short_seconds=short_seconds,
-                # A whole number of the first row's: what shares a bucket there shares one in every row.
-                bucket_seconds=finest * max(1, int(short_seconds / BUCKETS_IN_SHORT / finest + 1e-6)),
-            )
-        )
+        window = stretched(row, slo_seconds, every_seconds)
+        bucket_seconds = window.short_seconds / BUCKETS_IN_SHORT
+        finest = rows[0].bucket_seconds if rows else bucket_seconds
+        # A whole number of the first row's: what shares a bucket there shares one in every row.
+        rows.append(replace(window, bucket_seconds=finest * max(1, int(bucket_seconds / finest + 1e-6))))
     return tuple(rows)

@@ -8,6 +8,7 @@ from monitor.store.grades import GradeRun
 from monitor.store.histogram import Histogram
 from monitor.store.history import History, HistoryStats
 from monitor.store.incidents import AuditRow
+from monitor.store.minutes import MinuteSum
 from monitor.store.open import open_store
 from monitor.store.outbox import OutboxRow, OutboxStats
 from monitor.store.results import RawResult
@@ -23,6 +24,7 @@ __all__ = [
     "History",
     "HistoryStats",
     "MinuteRollup",
+    "MinuteSum",
     "OutboxRow",
     "OutboxStats",
     "PruneCount",

@@ -60,6 +60,13 @@ class IncidentReads(Database):
         async with self._read() as connection:
             return await load_incidents(connection, *where, limit=limit)
 
+    async def last_resolved(self, region: str) -> dict[str, datetime]:
+        """When the last resolved incident of each target ended; targets that never had one are not in it."""
+        newest = sa.func.max(incidents.c.resolved_at, type_=incidents.c.resolved_at.type)
+        query = sa.select(incidents.c.target, newest).where(incidents.c.region == region).group_by(incidents.c.target)
+        async with self._read() as connection:
+            return {target: at for target, at in await connection.execute(query) if at is not None}
+
     async def timeline(self, incident_id: int) -> list[TimelineEntry]:
         """Oldest first."""
         query = sa.select(timeline).where(timeline.c.incident_id == incident_id).order_by(timeline.c.id)

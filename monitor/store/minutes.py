@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -16,6 +17,16 @@ from monitor.store.tables import minutes, results, series
 GRADE_KIND = "tls_grade"  # a scan, not a probe of the service: no part of any minute
 # How far before the newest minute results may have come after it was counted.
 LATE = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MinuteSum:
+    """Minutes of one target added up; `minute` is the newest of them. `slow` as in MinuteRollup."""
+
+    minute: datetime
+    total: int
+    failed: int
+    slow: dict[str, int]
 
 
 class MinuteRows(Database):
@@ -84,4 +95,40 @@ class MinuteRows(Database):
         return [
             MinuteRollup(**{name: row[name] for name in plain}, histogram=Histogram.from_json(row["histogram"]))
             for row in rows
+        ]
+
+    async def minute_sums(  # noqa: PLR0917 - what of whom, from when to when, and how finely
+        self,
+        target: str,
+        region: str,
+        since: datetime,
+        now: datetime,
+        fineness: Sequence[tuple[timedelta, timedelta]],
+        objectives: Sequence[str],
+    ) -> list[MinuteSum]:
+        """The minutes of a target from `since` on, added up in the database: days of them are thousands of rows.
+
+        `fineness` is (up to which age, how much time is added up), by age. What is older than its last is left out.
+        """
+        oldest = max(since, now - fineness[-1][0])
+        by_age = [(minutes.c.minute >= now - age, max(60, int(span.total_seconds()))) for age, span in fineness]
+        span_seconds = sa.case(*by_age).label("span_seconds")
+        if self.dialect == "postgresql":
+            seconds: sa.ColumnElement[int] = sa.cast(sa.extract("epoch", minutes.c.minute), sa.BigInteger)
+        else:
+            seconds = sa.type_coerce(minutes.c.minute, sa.BigInteger) // 1_000_000
+        slow = [sa.func.sum(sa.func.coalesce(minutes.c.slow[name].as_integer(), 0)) for name in objectives]
+        newest = sa.func.max(minutes.c.minute, type_=minutes.c.minute.type)
+        query = (
+            sa.select(newest, sa.func.sum(minutes.c.total), sa.func.sum(minutes.c.failed), *slow)
+            .join(series, series.c.id == minutes.c.series_id)
+            .where(series.c.target == target, series.c.region == region, minutes.c.minute >= oldest)
+            .group_by(span_seconds, (seconds // span_seconds).label("span"))
+            .order_by(newest)
+        )
+        async with self._read() as connection:
+            rows = (await connection.execute(query)).all()
+        return [
+            MinuteSum(minute=minute, total=total, failed=failed, slow=dict(zip(objectives, counts, strict=True)))
+            for minute, total, failed, *counts in rows
         ]

@@ -6,11 +6,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 from alerts.correlate import Correlator
+from alerts.incident import IncidentState
 from monitor.clock import ManualClock
 from monitor.past import preload
 from monitor.store import History, Store
 from probes.result import Failure, FailureReason
 from probes.target import Slo, Target
+from tests.support.incidents import saved
 from tests.support.results import result_at
 
 API = Target(name="api", url="http://api.example/", slo=Slo(availability=0.999))
@@ -51,3 +53,29 @@ async def test_good_minutes_of_before_let_one_bad_result_be(store: Store) -> Non
         result_at(clock.now(), monotonic_seconds=clock.monotonic()), failure=Failure(FailureReason.STATUS, "500")
     )
     assert correlator.observe([bad]) == ()
+
+
+async def test_what_was_resolved_in_this_region_is_not_brought_up_again(store: Store) -> None:
+    """Nor does an open incident bring it back; what was resolved elsewhere changes nothing."""
+    clock = ManualClock()
+    await history_of(store, clock, minutes=70, failing=1)
+    at = clock.now() - timedelta(minutes=1)
+    await saved(store, region="us", opened_at=at, resolved_at=at, state=IncidentState.RESOLVED)
+    assert await burns_after_a_restart(store, clock)
+    await saved(store, region="eu", opened_at=at, resolved_at=at, state=IncidentState.RESOLVED)
+    await saved(store, region="eu", opened_at=clock.now())
+    assert not await burns_after_a_restart(store, clock)
+
+
+async def burns_after_a_restart(store: Store, clock: ManualClock) -> bool:
+    """Whether one bad result makes a daemon fire that was started now."""
+    correlator = Correlator([API])
+    await preload(correlator, store, (API,), "eu", clock)
+    clock.advance(10)
+    made = result_at(clock.now(), monotonic_seconds=clock.monotonic())
+    return correlator.observe([replace(made, failure=Failure(FailureReason.STATUS, "500"))]) != ()
+
+
+async def test_a_target_that_is_probed_once_a_year_is_no_trouble(store: Store) -> None:
+    rare = API.model_copy(update={"every": timedelta(days=366)})
+    await preload(Correlator([rare]), store, (rare,), "eu", ManualClock())
