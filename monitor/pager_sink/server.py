@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import os
-import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-import uvicorn
-
 from monitor.errors import UserError
+from monitor.http_server import bind, serve
 from monitor.pager_sink.app import sink_app
 from monitor.pager_sink.ledger import Alert, Entry, Ledger
 
@@ -33,14 +30,6 @@ class PagerSink:
         return list(self.ledger.entries)
 
 
-class _Server(uvicorn.Server):
-    """Signals stay with the program around it."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 @contextlib.asynccontextmanager
 async def running_sink(
     *,
@@ -53,7 +42,7 @@ async def running_sink(
 
     Raises UserError when the address cannot be bound or the file cannot be written.
     """
-    listener = _listen(host, port)
+    listener = bind(host, port, "--listen")
     with listener, contextlib.ExitStack() as stack:
         listeners = [on_entry] if on_entry else []
         if file is not None:
@@ -64,34 +53,10 @@ async def running_sink(
                 listen(entry)
 
         ledger = Ledger()
-        server = _Server(
-            uvicorn.Config(
-                sink_app(ledger, tell),
-                log_config=None,
-                access_log=False,
-                lifespan="off",
-                ws="none",
-                server_header=False,
-                timeout_graceful_shutdown=1,
-            )
-        )
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        try:
-            bound_host, bound_port = listener.getsockname()[:2]
-            shown = f"[{bound_host}]" if ":" in bound_host else bound_host
+        bound_host, bound_port = listener.getsockname()[:2]
+        shown = f"[{bound_host}]" if ":" in bound_host else bound_host
+        async with serve(sink_app(ledger, tell), listener, grace_seconds=1):
             yield PagerSink(f"http://{shown}:{bound_port}", ledger)
-        finally:
-            server.should_exit = True
-            await serving
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        why = error.strerror or error
-        raise UserError(f"--listen: {host}:{port} cannot be used: {why}; name a free port, or 0 for any") from None
 
 
 def _writer(path: Path, stack: contextlib.ExitStack) -> Callable[[Entry], None]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from monitor.http_server import bind, serve
 from monitor.web.app import create_app
 from monitor.web.health import Health
-from monitor.web.server import bind, serve
 
 __all__ = ["Health", "bind", "create_app", "serve"]

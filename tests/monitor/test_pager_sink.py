@@ -203,7 +203,7 @@ def test_the_oldest_are_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 async def test_a_port_in_use_is_the_users_to_put_right(sink: PagerSink) -> None:
-    with pytest.raises(UserError, match=r"--listen: 127\.0\.0\.1:.* cannot be used"):
+    with pytest.raises(UserError, match=r"--listen: 127\.0\.0\.1:.* cannot listen there"):
         async with running_sink(port=int(sink.url.rsplit(":", 1)[1])):
             pass
 

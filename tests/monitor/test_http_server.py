@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from monitor.errors import UserError
-from monitor.web import bind, serve
+from monitor.http_server import bind, serve
 
 
 def test_a_port_in_use_names_the_address_and_the_remedy() -> None:
@@ -28,7 +28,12 @@ def test_a_port_in_use_names_the_address_and_the_remedy() -> None:
 
 @pytest.mark.parametrize(
     ("host", "says"),
-    [("192.0.2.1", "no such address"), ("no-such-host.invalid", "write an IP address"), ("::1%nope", "::1%nope")],
+    [
+        ("192.0.2.1", "no such address"),
+        ("no-such-host.invalid", "write an IP address"),
+        ("::1%nope", "::1%nope"),
+        ("a..b", "not a host name"),
+    ],
 )
 def test_an_address_that_is_not_ours(host: str, says: str) -> None:
     with pytest.raises(UserError) as error:

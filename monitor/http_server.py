@@ -1,4 +1,4 @@
-"""uvicorn inside the daemon's own event loop; signals stay the daemon's."""
+"""uvicorn inside the event loop of the program around it; signals stay that program's."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from starlette.types import ASGIApp
 from monitor.errors import UserError
 
 _BACKLOG = 128
-_GRACE_SECONDS = 5
 _MOST_REQUESTS = 100
 
 _REMEDIES: Mapping[int, str] = MappingProxyType(
@@ -27,10 +26,10 @@ _REMEDIES: Mapping[int, str] = MappingProxyType(
 )
 
 
-def bind(host: str, port: int) -> socket.socket:
+def bind(host: str, port: int, place: str = "web.listen") -> socket.socket:
     """A listening socket; port 0 is any free one. Call it before anything else starts.
 
-    Raises UserError naming the address and the remedy.
+    Raises UserError naming `place` (the setting or option that gave the address), the address and the remedy.
     """
     shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
@@ -46,10 +45,12 @@ def bind(host: str, port: int) -> socket.socket:
             listener.close()
             raise
     except socket.gaierror as error:
-        raise UserError(f"web.listen: {shown}: {error.strerror}; write an IP address or localhost") from None
+        raise UserError(f"{place}: {shown}: {error.strerror}; write an IP address or localhost") from None
+    except UnicodeError:
+        raise UserError(f"{place}: {shown}: not a host name; write an IP address or localhost") from None
     except OSError as error:
-        remedy = _REMEDIES.get(error.errno or 0, "choose another address with web.listen or --listen")
-        raise UserError(f"web.listen: {shown}: cannot listen there ({error.strerror}): {remedy}") from None
+        remedy = _REMEDIES.get(error.errno or 0, "choose another address")
+        raise UserError(f"{place}: {shown}: cannot listen there ({error.strerror}): {remedy}") from None
     listener.setblocking(False)
     return listener
 
@@ -61,8 +62,8 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serve(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
-    """Serve `app` inside the block; at its end let requests in hand finish for a few seconds, then close."""
+async def serve(app: ASGIApp, listener: socket.socket, grace_seconds: int = 5) -> AsyncIterator[None]:
+    """Serve `app` inside the block; at its end let requests in hand finish for `grace_seconds`, then close."""
     # h11 and not httptools: it bounds what one request's headers may take
     config = uvicorn.Config(
         app,
@@ -74,7 +75,7 @@ async def serve(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
         proxy_headers=False,
         server_header=False,
         limit_concurrency=_MOST_REQUESTS,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
+        timeout_graceful_shutdown=grace_seconds,
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve([listener]), name="web")
