@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,7 +28,6 @@ from monitor.web import present
 _HERE = Path(__file__).parent
 _MOST_INCIDENTS = 1000
 _STORE_SECONDS = 3.0
-_LARGEST_ID = 2**63 - 1  # what a database can be asked for
 
 log = structlog.get_logger()
 
@@ -56,7 +56,7 @@ class Pages:
     def routes(self) -> list[Route | Mount]:
         return [
             Route("/", self.overview),
-            Route("/incidents/{id:int}", self.incident),
+            Route("/incidents/{id}", self.incident),
             Mount("/static", StaticFiles(directory=_HERE / "static")),
         ]
 
@@ -84,20 +84,18 @@ class Pages:
 
     async def incident(self, request: Request) -> Response:
         """One incident with its timeline, evidence and pinned runbook."""
-        incident_id: int = min(request.path_params["id"], _LARGEST_ID)
+        if not re.fullmatch("[0-9]{1,18}", request.path_params["id"]):
+            return await self._missing(request, 404, "There is no such page.")
+        incident_id = int(request.path_params["id"])
         try:
             async with asyncio.timeout(_STORE_SECONDS):
                 found = await self.store.incident(incident_id)
                 if found is None:
-                    return await self._page(
-                        request, "missing.html", status=404, text=f"There is no incident {incident_id}."
-                    )
+                    return await self._missing(request, 404, f"There is no incident {incident_id}.")
                 entries = await self.store.timeline(incident_id)
                 text = None if found.runbook is None else await self.store.runbook_text(found.runbook.sha256)
         except (StoreUnavailable, TimeoutError):
-            return await self._page(
-                request, "missing.html", status=503, text="The store does not answer now; try again."
-            )
+            return await self._missing(request, 503, "The store does not answer now; try again.")
         return await self._page(request, "incident.html", incident=found, entries=entries, runbook_text=text)
 
     async def not_found(self, request: Request, _: Exception) -> Response:

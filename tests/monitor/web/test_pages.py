@@ -123,6 +123,9 @@ async def test_what_others_wrote_cannot_become_markup(site: Site) -> None:
     [
         ("/incidents/999", "There is no incident 999."),
         ("/incidents/99999999999999999999999", "There is no"),
+        ("/incidents/" + "9" * 5000, "There is no such page."),
+        ("/static/%00", "There is no such page."),
+        ("/static/%ff", "There is no such page."),
         ("/incidents/-1", "There is no such page."),
         ("/incidents/x", "There is no such page."),
         ("/static/../pages.py", "There is no such page."),
