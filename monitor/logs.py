@@ -95,10 +95,10 @@ def _without_secrets(render: Processor) -> Callable[[Any, str, EventDict], str]:
 
 def _one_line(_logger: Any, _method: str, event: EventDict) -> EventDict:
     """What others send cannot move the cursor of a terminal or forge a line."""
-    said = str(event.get("event", "")).replace("\n", "\\n")
-    event["event"] = _CONTROL.sub(lambda found: repr(found.group())[1:-1], said)
-    if "exception" in event:
-        event["exception"] = _CONTROL.sub(lambda found: repr(found.group())[1:-1], str(event["exception"]))
+    event["event"] = str(event.get("event", "")).replace("\n", "\\n")
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = _CONTROL.sub(lambda found: repr(found.group())[1:-1], value)
     return event
 
 

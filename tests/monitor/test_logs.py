@@ -115,9 +115,10 @@ def test_a_line_that_cannot_be_written_is_told_without_its_arguments(capsys: pyt
 def test_what_others_send_forges_no_line_on_a_terminal() -> None:
     stream = logged("console")
     logging.getLogger("some.library").warning("%s", "a\n2026-01-01 [info] forged \x1b[2J")
+    structlog.get_logger().warning("refused", address="\x1b[2Jgone", path=["\x9b2J"], said="a\nforged")
     text = stream.getvalue()
-    assert text.count("\n") == 1
-    assert "\x1b" not in text
+    assert text.count("\n") == 2
+    assert not {"\x1b", "\x9b"} & set(text)
 
 
 def test_levels_and_the_chatter_of_libraries() -> None:
