@@ -30,6 +30,11 @@ class Probing:
 
 
 @dataclass(frozen=True, slots=True)
+class Alive:
+    """From the worker, now and then: its loop turns, though there may be nothing to tell."""
+
+
+@dataclass(frozen=True, slots=True)
 class Results:
     """From the worker. The counts are totals since it started."""
 
@@ -46,7 +51,7 @@ class Trouble:
     traceback: str
 
 
-Message = Assign | Stop | Probing | Results | Trouble
+Message = Assign | Stop | Probing | Alive | Results | Trouble
 
 LENGTH = struct.Struct("!I")
 

@@ -23,6 +23,9 @@ LONGEST_PAUSE_SECONDS = 30.0
 # A worker that lived so long was not in a crash loop.
 SETTLED_SECONDS = 60.0
 JOIN_SECONDS = 5.0
+# A worker says something every few seconds. One of which nothing is heard twice for so long hangs, and its targets are
+# not probed; twice, because all that it said may lie unread after this process itself stood still.
+SILENT_SECONDS = 30.0
 
 
 class Seat:
@@ -66,7 +69,7 @@ class Seat:
     async def send_jobs(self) -> None:
         # Encoded in a thread: thousands of targets take their time, and the loop has other work.
         async with self._sending:
-            await self._send(await asyncio.to_thread(encode, Assign(self._jobs)))
+            self._send(await asyncio.to_thread(encode, Assign(self._jobs)))
 
     def start(self) -> None:
         self._life = asyncio.create_task(self._live(), name=self.name)
@@ -77,7 +80,7 @@ class Seat:
         self._stopping.set()
         if self._life is None:
             return
-        await self._send(encode(Stop(deadline_seconds)))
+        self._send(encode(Stop(deadline_seconds)))
         _, alive = await asyncio.wait({self._life}, timeout=deadline_seconds + kill_after_seconds)
         if alive:
             log.warning("a worker did not drain in time and is killed", worker=self.name, pid=self.pid)
@@ -86,12 +89,10 @@ class Seat:
                     self._process.kill()
             await self._life
 
-    async def _send(self, frame: bytes) -> None:
-        # A worker that is gone is replaced, and its successor is told everything.
-        if self._writer is not None:
-            with suppress(ConnectionError):
-                self._writer.write(frame)
-                await self._writer.drain()
+    def _send(self, frame: bytes) -> None:
+        """Never waits: a worker that hangs reads nothing. One that is gone is replaced by one that is told it all."""
+        if self._writer is not None and not self._writer.is_closing():
+            self._writer.write(frame)
 
     async def _live(self) -> None:
         """One worker after the other until the seat is stopped."""
@@ -128,8 +129,11 @@ class Seat:
             reader, self._writer = await asyncio.open_unix_connection(sock=ours)
             await self.send_jobs()
             if self._stopping.is_set():  # it came while the worker was starting
-                await self._send(encode(Stop(self._stop_seconds)))
+                self._send(encode(Stop(self._stop_seconds)))
             await self._read(reader)
+        except TimeoutError:
+            log.error("a worker hangs and is killed", worker=self.name, pid=process.pid)
+            process.kill()
         finally:
             self.probing.clear()
             if self._writer is not None:
@@ -140,11 +144,11 @@ class Seat:
             self._counts_before, self._counts = (self.late, self.dropped), (0, 0)
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
-        """Until the worker closes its end or dies."""
+        """Until the worker closes its end or dies. Raises TimeoutError when nothing is heard of it for too long."""
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
-                (length,) = LENGTH.unpack(await reader.readexactly(LENGTH.size))
-                await self._hear(decode(await reader.readexactly(length)))
+                (length,) = LENGTH.unpack(await _bytes(reader, LENGTH.size))
+                await self._hear(decode(await _bytes(reader, length)))
 
     async def _hear(self, message: Message) -> None:
         if isinstance(message, Results):
@@ -154,6 +158,14 @@ class Seat:
             self.probing.set()
         elif isinstance(message, Trouble):
             log.error("trouble in a worker", worker=self.name, what=message.what, traceback=message.traceback)
+
+
+async def _bytes(reader: asyncio.StreamReader, count: int) -> bytes:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(SILENT_SECONDS):
+            return await reader.readexactly(count)  # takes nothing away before it has everything
+    async with asyncio.timeout(SILENT_SECONDS):
+        return await reader.readexactly(count)
 
 
 def _bury(process: SpawnProcess) -> None:

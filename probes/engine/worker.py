@@ -21,7 +21,7 @@ from typing import cast
 from probes import load
 from probes.context import Probe, ProbeContext
 from probes.engine.failures import failure
-from probes.engine.messages import Assign, Frames, Message, Probing, Results, Stop, Trouble, encode
+from probes.engine.messages import Alive, Assign, Frames, Message, Probing, Results, Stop, Trouble, encode
 from probes.engine.outbox import Outbox
 from probes.engine.schedule import Schedule, Start
 from probes.result import FailureReason, ProbeResult
@@ -34,6 +34,7 @@ AT_ONCE = {"tls_grade": 2}
 SIGTERM_DRAIN_SECONDS = 5.0
 MAX_TRACEBACK_CHARACTERS = 8000
 TROUBLE_EVERY_SECONDS = 60.0
+ALIVE_EVERY_SECONDS = 5.0
 
 
 class Worker(asyncio.Protocol):
@@ -56,6 +57,7 @@ class Worker(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        asyncio.get_running_loop().call_later(ALIVE_EVERY_SECONDS, self._say_alive)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         if not self.ended.done():
@@ -80,6 +82,13 @@ class Worker(asyncio.Protocol):
 
     def _send_results(self, batch: tuple[ProbeResult, ...]) -> None:
         self._send(Results(batch, self._schedule.late, self._outbox.dropped))
+
+    def _say_alive(self) -> None:
+        if self._transport is None or self._transport.is_closing():
+            return
+        if self._transport.get_write_buffer_size() == 0:  # else the pool does not read, and knows why it hears nothing
+            self._send(Alive())
+        asyncio.get_running_loop().call_later(ALIVE_EVERY_SECONDS, self._say_alive)
 
     # The schedule.
 

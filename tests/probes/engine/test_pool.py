@@ -141,6 +141,31 @@ async def test_a_worker_that_hangs_at_the_end_is_killed(nginx: Nginx, monkeypatc
         assert gone(pid)
 
 
+async def test_a_worker_that_hangs_is_replaced(nginx: Nginx, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seat_module, "SILENT_SECONDS", 1.0)
+    async with running(targets_at(nginx.http_url)) as it:
+        await it.more_of({"t0"}, Counter())
+        (pid,) = it.pool.pids()
+        os.kill(pid, signal.SIGSTOP)
+        await eventually(lambda: it.pool.stats().restarts == 1 and it.pool.stats().alive == 1, "the restart")
+        await it.more_of({"t0"}, it.count())
+        assert gone(pid)
+
+
+async def test_a_worker_that_hangs_holds_up_neither_a_reload_nor_the_end(
+    nginx: Nginx, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool_module, "KILL_AFTER_SECONDS", 0.2)
+    async with running(targets_at(nginx.http_url)) as it:
+        (pid,) = it.pool.pids()
+        os.kill(pid, signal.SIGSTOP)
+        async with asyncio.timeout(20):
+            await it.pool.reload(targets_at(nginx.http_url, 1500))
+            await it.pool.reload(targets_at(nginx.http_url, 1000))
+            await it.pool.stop(deadline_seconds=0.2)
+        assert gone(pid)
+
+
 async def test_workers_that_never_come_up_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool_module, "START_SECONDS", 0.0)
     pool = WorkerPool([target("http://127.0.0.1/")], "test")

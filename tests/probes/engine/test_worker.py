@@ -10,7 +10,7 @@ import pytest
 
 import probes
 from probes.engine import worker as worker_module
-from probes.engine.messages import LENGTH, Assign, Message, Probing, Results, Stop, Trouble, decode, encode
+from probes.engine.messages import LENGTH, Alive, Assign, Message, Probing, Results, Stop, Trouble, decode, encode
 from probes.engine.schedule import Job
 from probes.engine.worker import Worker
 from probes.result import FailureReason, ProbeResult
@@ -73,6 +73,16 @@ async def test_it_says_when_it_probes_and_sends_what_it_saw(pool: PoolSide, ngin
     assert result.ok
     assert result.region == "test"
     assert result.late_seconds >= 0
+
+
+@pytest.fixture
+def quickly_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_module, "ALIVE_EVERY_SECONDS", 0.05)
+
+
+@pytest.mark.usefixtures("quickly_alive")
+async def test_it_is_heard_of_even_without_work(pool: PoolSide) -> None:
+    assert [await pool.hear() for _ in range(2)] == [Alive(), Alive()]
 
 
 async def test_a_probe_that_raises_is_a_result_and_a_line_in_the_log(
