@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -11,7 +9,7 @@ from alerts.incident import IncidentState, StepState
 from monitor.demo.certificates import Authority
 from monitor.demo.sample import SampleService
 from monitor.demo.settings import FACES
-from monitor.demo.stage import NotSeen, Story
+from monitor.demo.stage import NotSeen, Story, command
 from monitor.demo.watch import Watch
 from monitor.pager_sink import Alert
 
@@ -132,15 +130,8 @@ class Play:
         return acknowledged
 
     async def _command(self, *arguments: str) -> None:
-        """A `monitor` command, as a person types it, on the daemon's store."""
         self._story.tell("$ monitor " + " ".join(arguments), "cyan")
-        argv = [sys.executable, "-m", "monitor", *arguments, "--data", str(self._folder / "data")]
-        process = await asyncio.create_subprocess_exec(
-            *argv, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-        )
-        output, _ = await process.communicate()
-        if process.returncode != 0:
-            raise NotSeen(f"monitor {' '.join(arguments)}: {output.decode(errors='replace').strip()}")
+        await command(*arguments, data=self._folder / "data")
 
 
 def _summary(alert: Alert) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
 import shutil
 import signal
@@ -23,7 +22,7 @@ from monitor.demo.certificates import Authority
 from monitor.demo.play import Play
 from monitor.demo.sample import SampleService
 from monitor.demo.settings import write_settings
-from monitor.demo.stage import NotSeen, Story
+from monitor.demo.stage import NotSeen, Story, own_environment
 from monitor.demo.watch import Watch
 from monitor.pager_sink import running_sink
 from monitor.store import Store, open_store, sqlite_url
@@ -76,13 +75,12 @@ async def _on_stage(folder: Path, story: Story, *, keep: bool) -> int:
 @asynccontextmanager
 async def _daemon(config: Path, folder: Path, story: Story) -> AsyncIterator[asyncio.subprocess.Process]:
     """`monitor run` in a process of its own, with a routing key that is made up for this run."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MONITOR_")}
     with (folder / "daemon.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "monitor", "run", "-c", str(config)),
             stdout=log,
             stderr=log,
-            env=environment | {"PD_KEY": secrets.token_hex(16)},
+            env=own_environment() | {"PD_KEY": secrets.token_hex(16)},
             start_new_session=True,  # Ctrl-C is for the demo, which ends the daemon itself
         )
     try:

@@ -1,10 +1,13 @@
-"""What must be seen for the demo to have worked, and what was."""
+"""What must be seen for the demo to have worked, what was, and how a person acts in it."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -12,6 +15,24 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 POLL_SECONDS = 0.1
+
+
+def own_environment() -> dict[str, str]:
+    """For what the demo starts. A MONITOR_CONFIG of the user's would have it act on the user's own incidents."""
+    return {name: value for name, value in os.environ.items() if not name.upper().startswith("MONITOR_")}
+
+
+async def command(*arguments: str, data: Path) -> None:
+    """A `monitor` command, as a person types it, on the store in `data`. Raises NotSeen with what it said."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "monitor", *arguments, "--data", str(data)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env=own_environment(),
+    )
+    output, _ = await process.communicate()
+    if process.returncode != 0:
+        raise NotSeen(f"monitor {' '.join(arguments)}: {output.decode(errors='replace').strip()}")
 
 
 class NotSeen(Exception):
