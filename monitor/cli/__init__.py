@@ -31,7 +31,10 @@ app.command("demo")(demo)
 
 
 def main() -> None:
-    """The `monitor` command. A UserError ends it with its text and exit code, never with a traceback."""
+    """The `monitor` command. A UserError ends it with its text and exit code, never with a traceback.
+
+    An error of ours ends it with 2, as 1 is an answer, and is logged: that masks the secrets that are known by then.
+    """
     from monitor.errors import UserError
 
     try:
@@ -40,3 +43,12 @@ def main() -> None:
         for problem in error.problems:
             sys.stderr.write(f"{problem}\n")
         raise SystemExit(error.exit_code) from None
+    except Exception as error:
+        import structlog
+
+        from monitor.logs import configure_logs
+
+        if not structlog.is_configured():
+            configure_logs(format="console")
+        structlog.get_logger().critical("ended by an error of ours; please report it", exc_info=error)
+        raise SystemExit(2) from None
