@@ -78,6 +78,7 @@ def _failure(config: Path, error: UserError) -> str:
 def _report(config: Path, loaded: Loaded) -> dict[str, Any]:
     """What is told in either format; nothing in it is secret."""
     from alerts.runbook import read
+    from monitor.redact import redact
     from monitor.settings.cross import shown_path
     from probes.quantity import format_duration, format_percent
 
@@ -91,7 +92,7 @@ def _report(config: Path, loaded: Loaded) -> dict[str, Any]:
         "targets": [
             {
                 "name": target.name,
-                "url": target.url,
+                "url": redact(target.url),
                 "every": format_duration(target.every),
                 "availability": format_percent(target.slo.availability)
                 if target.slo and target.slo.availability

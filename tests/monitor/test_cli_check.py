@@ -104,3 +104,15 @@ def test_without_a_file_it_says_what_it_wants(arguments: tuple[str, ...]) -> Non
     done = check(*arguments)
     assert done.returncode == 2
     assert done.stderr == "check: give the settings file with -c FILE, or --schema\n"
+
+
+@pytest.mark.parametrize("format", ["table", "json"])
+def test_a_token_in_an_address_is_not_shown(tmp_path: Path, format: str) -> None:
+    file = tmp_path / "m.yaml"
+    file.write_text(
+        "pagerduty: {routes: {default: {driver: sink, file: pages.jsonl}}}\n"
+        "targets: [{name: a, url: 'https://example.com/health?deep=1&token=hunter2hunter2'}]\n"
+    )
+    done = check("-c", file, "--format", format)
+    assert done.returncode == 0
+    assert "https://example.com/health?deep=1&token=***" in done.stdout
