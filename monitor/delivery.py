@@ -94,7 +94,7 @@ class Delivery:
         self._concurrency = concurrency
         self._lease_seconds = lease_seconds
         self._poll_seconds = poll_seconds
-        self._sending: set[asyncio.Task[None]] = set()
+        self._sending: dict[asyncio.Task[None], int] = {}  # with the row that it sends
         self._retiring: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
         self._counts = DeliveryStats()
@@ -165,14 +165,17 @@ class Delivery:
             self._count(store_errors=1)
             log.error("cannot read the outbox; trying again", error=_words(error))
             return 0
-        for row in rows:
+        # A lease that ended early, because the clock was set or the store was slow, is only extended by this: sent
+        # again beside itself, a trigger could come to the pager after the resolve that follows it.
+        fresh = [row for row in rows if row.id not in self._sending.values()]
+        for row in fresh:
             task = asyncio.create_task(self._deliver(row))
-            self._sending.add(task)
+            self._sending[task] = row.id
             task.add_done_callback(self._ended)
-        return len(rows)
+        return len(fresh)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._sending.discard(task)
+        del self._sending[task]
         self._woken.set()
 
     async def _deliver(self, row: OutboxRow) -> None:

@@ -184,6 +184,22 @@ async def test_a_clock_that_is_set_back_delays_no_page(store: Store, server: Fau
 
 
 @SQLITE
+async def test_a_clock_that_is_set_forward_sends_no_page_beside_itself(
+    store: Store, server: FaultyPager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "STOP_SECONDS", 0.1)
+    clock = ManualClock()
+    server.faults.append(Fault("hang", True, black_hole))
+    async with running(sender(store, server, clock, poll_seconds=0.05)):
+        await enqueue(store, clock, *LIFE)
+        await auntil(lambda: statuses(server))
+        clock.step_wall(3600)
+        await enqueue(store, clock, replace(TRIGGER, dedup_key="other"))
+        await auntil(lambda: asyncio.sleep(0, len(server.ledger.alerts) == 2))
+        assert [body["dedup_key"] for body in server.bodies] == ["k", "other"]
+
+
+@SQLITE
 async def test_a_route_that_went_away_keeps_its_pages(store: Store, server: FaultyPager) -> None:
     clock = ManualClock()
     pagers = {"default": EventsV2(server.url, KEY)}
