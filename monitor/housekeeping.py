@@ -11,7 +11,7 @@ import structlog
 from monitor.store import StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from alerts.incident import Incident
     from monitor.clock import Clock
@@ -48,7 +48,7 @@ class ClockWatch:
 
 
 class Housekeeping:
-    """Ticks once a second until it is cancelled; no fault of the store ends it."""
+    """Ticks once a second until it is cancelled; nothing that goes wrong ends it."""
 
     def __init__(
         self,
@@ -75,25 +75,28 @@ class Housekeeping:
         self._region = region
         self._retention = retention
         self._watch = ClockWatch(clock)
-        self._next_prune = clock.monotonic()
 
     async def run(self) -> None:
-        while True:
-            await self.tick()
-            await asyncio.sleep(TICK_SECONDS)
+        # Beside the ticks: after days without the daemon, or with a shorter retention, it takes minutes.
+        async with asyncio.TaskGroup() as loops:
+            loops.create_task(_every(TICK_SECONDS, self.tick))
+            loops.create_task(_every(PRUNE_EVERY_SECONDS, self.prune))
 
     async def tick(self) -> None:
+        for step in (self._show_parts, self.show_incidents, self._show_outbox, self._history.flush):
+            await _survive(step)
+
+    async def prune(self) -> None:
+        await _survive(self._remove_what_is_old)
+
+    async def _show_parts(self) -> None:
         self._look_at_clock()
         self._metrics.set_pool(self._pool.stats())
         self._metrics.set_pages(self._delivery.stats)
         self._metrics.set_history_dropped(self._history.stats().dropped)
-        try:
-            await self.show_incidents()
-            self._metrics.set_outbox(await self._store.outbox_stats(self._clock.now()))
-            await self._history.flush()
-            await self._prune()
-        except StoreUnavailable as error:
-            log.warning("the store does not answer", error=str(error))
+
+    async def _show_outbox(self) -> None:
+        self._metrics.set_outbox(await self._store.outbox_stats(self._clock.now()))
 
     async def show_incidents(self) -> None:
         """Metrics and page see what is open; the pipeline sees what people resolved by hand."""
@@ -111,10 +114,23 @@ class Housekeeping:
             self._metrics.set_clock_step(step.total_seconds())
             log.warning("the wall clock was set; windows and intervals go on", by_seconds=step.total_seconds())
 
-    async def _prune(self) -> None:
-        if self._clock.monotonic() < self._next_prune:
-            return
-        self._next_prune = self._clock.monotonic() + PRUNE_EVERY_SECONDS
+    async def _remove_what_is_old(self) -> None:
         retention = self._retention()
         removed = await self._store.prune(self._clock.now(), retention.results, retention.minutes)
         log.debug("old history was removed", removed=str(removed))
+
+
+async def _every(seconds: float, do: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await do()
+        await asyncio.sleep(seconds)
+
+
+async def _survive(step: Callable[[], Awaitable[object]]) -> None:
+    """A step that fails must not keep the others, or the daemon, from going on."""
+    try:
+        await step()
+    except StoreUnavailable as error:
+        log.warning("the store does not answer", error=str(error))
+    except Exception:
+        log.exception("a defect in the housekeeping; trying again")
