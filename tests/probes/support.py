@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
-from probes import PROBES
+from probes import load
 from probes.context import ProbeContext
 from probes.engine.schedule import Job, phase_seconds
 from probes.result import FailureReason, ProbeResult
@@ -22,7 +22,7 @@ def target(url: str, **options: Any) -> Target:
 
 async def probe(url: str, **options: Any) -> ProbeResult:
     asked = target(url, **options)
-    return await PROBES[asked.kind](asked, CONTEXT)
+    return await load(asked.kind)(asked, CONTEXT)
 
 
 def soon(url: str, count: int, **options: Any) -> list[Target]:

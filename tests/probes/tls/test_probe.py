@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from probes import PROBES
+from probes import load
 from probes.context import ProbeContext
 from probes.result import FailureReason
 from probes.target import Target
@@ -43,7 +43,7 @@ def target(port: int, **tls: Any) -> Target:
 
 async def test_a_graded_endpoint(server: tuple[int, Path]) -> None:
     port, ca_file = server
-    result = await PROBES["tls_grade"](target(port, ca_file=ca_file, server_name="web.test"), CONTEXT)
+    result = await load("tls_grade")(target(port, ca_file=ca_file, server_name="web.test"), CONTEXT)
     assert result.ok, result.failure
     assert (result.kind, result.target, result.region, result.late_seconds) == ("tls_grade", "web", "here", 0.25)
     assert result.address == "127.0.0.1"
@@ -57,7 +57,7 @@ async def test_a_graded_endpoint(server: tuple[int, Path]) -> None:
 
 
 async def test_a_bad_grade_is_no_failure(server: tuple[int, Path]) -> None:
-    result = await PROBES["tls_grade"](target(server[0]), CONTEXT)
+    result = await load("tls_grade")(target(server[0]), CONTEXT)
     assert result.ok
     assert result.grade is not None
     assert result.grade.letter == "T"
@@ -66,7 +66,7 @@ async def test_a_bad_grade_is_no_failure(server: tuple[int, Path]) -> None:
 
 
 async def test_an_endpoint_that_cannot_be_scanned() -> None:
-    result = await PROBES["tls_grade"](target(free_port()), CONTEXT)
+    result = await load("tls_grade")(target(free_port()), CONTEXT)
     assert (result.grade, result.tls, result.address) == (None, None, None)
     assert result.failure is not None
     assert result.failure.reason is FailureReason.REFUSED
@@ -74,7 +74,7 @@ async def test_an_endpoint_that_cannot_be_scanned() -> None:
 
 async def test_a_host_that_is_none() -> None:
     wrong = Target.model_validate({"name": "web", "url": "https://no_-/", "tls": {"grade": "A"}})
-    result = await PROBES["tls_grade"](wrong, CONTEXT)
+    result = await load("tls_grade")(wrong, CONTEXT)
     assert result.failure is not None
     assert result.failure.reason is FailureReason.DNS
 
