@@ -217,8 +217,10 @@ def main(sock: socket.socket, region: str, niceness: int) -> None:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(sock, region))
         code = 0
-    except Exception:
-        traceback.print_exc()
+    except Exception as error:
+        # This process does not know the secrets: where it ended is told, without the error's own words.
+        where = "".join(traceback.format_tb(error.__traceback__))
+        sys.stderr.write(f"a probe worker ended by {type(error).__name__} at\n{where}")
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 
 import pytest
@@ -88,7 +90,7 @@ async def test_it_is_heard_of_even_without_work(pool: PoolSide) -> None:
 async def test_a_probe_that_raises_is_a_result_and_a_line_in_the_log(
     pool: PoolSide, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(probes.MODULES, "http", "tests.probes.engine.broken_probes")
+    monkeypatch.setitem(probes.PROBES, "http", "tests.probes.engine.broken_probes")
     pool.say(Assign((job("http://127.0.0.1/"),)))
     messages = [await pool.hear() for _ in range(4)]
     (trouble,) = [message for message in messages if isinstance(message, Trouble)]  # not one for each probe
@@ -105,7 +107,7 @@ async def test_a_probe_that_raises_is_a_result_and_a_line_in_the_log(
 async def test_a_kind_that_cannot_be_loaded_is_told_and_the_others_are_probed(
     pool: PoolSide, nginx: Nginx, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(probes.MODULES, "tcp", "tests.probes.engine.no_such_module")
+    monkeypatch.setitem(probes.PROBES, "tcp", "tests.probes.engine.no_such_module")
     pool.say(Assign((job("tcp://127.0.0.1:1"), job(nginx.http_url))))
     trouble = await pool.hear()
     assert isinstance(trouble, Trouble)
@@ -120,7 +122,7 @@ async def test_a_kind_that_cannot_be_loaded_is_told_and_the_others_are_probed(
 async def test_a_probe_that_never_ends_does_not_silence_its_target(
     pool: PoolSide, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(probes.MODULES, "http", "tests.probes.engine.broken_probes")
+    monkeypatch.setitem(probes.PROBES, "http", "tests.probes.engine.broken_probes")
     monkeypatch.setattr(worker_module, "DEFAULT_OVERRUN_SECONDS", 0.0)
     pool.say(Assign((job("http://127.0.0.1/", name="hangs"),)))
     for _ in range(2):
@@ -155,3 +157,13 @@ async def test_stopping_does_not_wait_longer_than_it_was_told(pool: PoolSide) ->
 async def test_it_ends_when_the_pool_goes_away(pool: PoolSide) -> None:
     pool.leave()
     await asyncio.wait_for(pool.worker.ended, 10)
+
+
+def test_a_worker_that_fails_itself_tells_where_but_not_what() -> None:
+    """It cannot redact: the words of an error, here those of the socket that is none of a pool, may hold a secret."""
+    program = "import socket; from probes.engine.worker import main; main(socket.socket(), 'test', 0)"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("a probe worker ended by ValueError at\n")
+    assert ", in _serve" in ended.stderr
+    assert "laddr" not in ended.stderr
