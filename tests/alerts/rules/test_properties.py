@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hypothesis import given, settings
@@ -18,53 +18,58 @@ from alerts.rules.burn_rate import build
 from alerts.rules.stance import above
 from alerts.verdict import Level, Signal
 from probes.result import Failure, FailureReason, ProbeResult
-from tests.alerts.rules.feed import START_SECONDS, Feed, rating, session, target
+from tests.alerts.rules.feed import START, START_SECONDS, Feed, rating, session, target
 
 EVERY = 60.0
 # The longest that anything waits: the slowest short window, 36 min for an objective over 3 d, and its bucket.
 LONG_ENOUGH = 36 + 7 + 30
 RULES = ["outage", "certificate", "tls_grade", "burn_rate:availability", "burn_rate:latency:p99", "rule of old"]
 
-walls = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.just(UTC))  # noqa: DTZ001
-steps = st.one_of(
-    st.sampled_from([0.0, 1.0, EVERY, EVERY, EVERY, -1.0, -59.0, -61.0, -1e6, 1e5, 1e12, 1e308, math.nan, math.inf]),
-    st.floats(-1e4, 1e4),
-)
-sights = st.one_of(
-    st.none(),
-    st.builds(session, st.floats(-30, 90)),
-    st.builds(lambda end: replace(session(1), not_after=end), walls),
-)
-failures = st.one_of(
-    st.none(), st.none(), st.builds(Failure, st.sampled_from(list(FailureReason)), st.text(max_size=5))
-)
-ratings = st.one_of(st.none(), st.sampled_from(["A+", "A", "B", "F", "T", "M", "?"]).map(rating))
+STEPS = [0.0, 1.0, EVERY, EVERY, EVERY, EVERY, 300.0, -1.0, -59.0, -61.0, -1e6, 1e5, 1e12, 1e308, math.nan, math.inf]
+WALLS = [
+    START,
+    START,
+    START,
+    START + timedelta(days=9),
+    *(datetime(year, 6, 1, tzinfo=UTC) for year in (1, 1970, 9999)),
+]
+SHOTS: list[dict[str, Any]] = [
+    {},
+    {"duration_seconds": 2.0},
+    {"duration_seconds": math.nan},
+    *({"failure": Failure(reason, "")} for reason in (FailureReason.TIMEOUT, FailureReason.BODY)),
+    {"failure": Failure(FailureReason.INTERNAL, "")},
+    {"failure": Failure(FailureReason.CERTIFICATE, ""), "tls": session(-1)},
+    *({"tls": session(days)} for days in (3, 15, 21, 90)),
+    *({"tls": replace(session(1), not_after=end)} for end in (WALLS[-3], WALLS[-1])),
+    *({"kind": "tls_grade", "grade": rating(letter)} for letter in ("A", "B", "F", "?")),
+    {"kind": "tls_grade", "failure": Failure(FailureReason.TIMEOUT, "")},
+    {"target": "nobody"},
+]
 
 
-@st.composite
-def histories(draw: st.DrawFn) -> list[ProbeResult]:
-    """Probes and scans of one target; now and then a copy of an earlier result, or one of another target."""
+def history_of(events: list[tuple[float, dict[str, Any], datetime, int]]) -> list[ProbeResult]:
+    """(seconds since the one before, what was seen, wall clock, how often it is delivered)."""
     made: list[ProbeResult] = []
     seconds = START_SECONDS
-    for _ in range(draw(st.integers(0, 40))):
-        step = draw(steps)
-        moved = seconds + step
-        seconds = moved if math.isfinite(moved) else seconds
-        result = ProbeResult(
-            target=draw(st.sampled_from(["api", "api", "api", "api", "nobody"])),
-            region="eu",
-            kind=draw(st.sampled_from(["http", "http", "http", "tls_grade"])),
-            started_at=draw(walls),
-            monotonic_seconds=moved,
-            duration_seconds=draw(st.sampled_from([0.05, 2.0, 0.0, math.nan])),
-            failure=draw(failures),
-            tls=draw(sights),
-            grade=draw(ratings),
-        )
-        made += [result] * draw(st.sampled_from([1, 1, 1, 2, 7]))
-        if draw(st.booleans()):
-            made.append(draw(st.sampled_from(made)))
+    for step, shot, wall, copies in events:
+        at = seconds + step
+        seconds = at if math.isfinite(at) else seconds
+        usual: dict[str, Any] = {"target": "api", "region": "eu", "kind": "http", "duration_seconds": 0.05}
+        made += [ProbeResult(started_at=wall, monotonic_seconds=at, **usual | shot)] * copies
+        made += made[-9:-8] if copies > 1 else []  # and an old one once more
     return made
+
+
+histories = st.lists(
+    st.tuples(
+        st.sampled_from(STEPS) | st.floats(-1e4, 1e4),
+        st.sampled_from(SHOTS),
+        st.sampled_from(WALLS),
+        st.sampled_from([1, 1, 1, 2, 7]),
+    ),
+    max_size=40,
+).map(history_of)
 
 
 def watched() -> Any:
@@ -117,8 +122,8 @@ def in_batches(results: Sequence[ProbeResult], sizes: Sequence[int]) -> Iterable
         del left[:size]
 
 
-@settings(max_examples=150, deadline=None)
-@given(histories(), st.lists(st.integers(0, 9), max_size=9))
+@settings(max_examples=300, deadline=None)
+@given(histories, st.lists(st.integers(0, 9), max_size=9))
 def test_fired_and_recovered_alternate_and_end_in_all_clear(history: list[ProbeResult], sizes: list[int]) -> None:
     correlator, believer = Correlator([watched()]), Believer()
     for batch in in_batches(history, sizes):
@@ -131,8 +136,8 @@ def test_fired_and_recovered_alternate_and_end_in_all_clear(history: list[ProbeR
     assert correlator.firing("api") == {}
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.dictionaries(st.sampled_from(RULES), st.sampled_from(list(Level))), histories())
+@settings(max_examples=150, deadline=None)
+@given(st.dictionaries(st.sampled_from(RULES), st.sampled_from(list(Level))), histories)
 def test_whatever_is_restored_recovers(firing: dict[str, Level], history: list[ProbeResult]) -> None:
     correlator, believer = Correlator([watched()]), Believer()
     correlator.restore("api", firing)
@@ -142,8 +147,8 @@ def test_whatever_is_restored_recovers(firing: dict[str, Level], history: list[P
     assert not believer.open
 
 
-@settings(max_examples=40, deadline=None)
-@given(histories(), histories())
+@settings(max_examples=100, deadline=None)
+@given(histories, histories)
 def test_a_reload_loses_no_incident(before: list[ProbeResult], after: list[ProbeResult]) -> None:
     correlator, believer = Correlator([watched()]), Believer()
     hear_all(believer, (signal for result in before for signal in correlator.observe([result])))
@@ -162,8 +167,8 @@ minute_counts = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.lists(minute_counts, max_size=20), histories())
+@settings(max_examples=100, deadline=None)
+@given(st.lists(minute_counts, max_size=20), histories)
 def test_stored_counts_of_any_kind_do_no_harm(minutes: list[MinuteCounts], history: list[ProbeResult]) -> None:
     correlator, believer = Correlator([watched()]), Believer()
     correlator.preload("api", minutes)
@@ -193,7 +198,7 @@ def recount(seen: list[tuple[float, bool]], window_seconds: float, bucket_second
     return len(inside), sum(inside)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(events, paces)
 def test_windows_equal_a_recount(steps: list[tuple[float, bool]], pace: Pace) -> None:
     windows = BudgetWindows(pace)
@@ -213,7 +218,7 @@ def test_windows_equal_a_recount(steps: list[tuple[float, bool]], pace: Pace) ->
         assert (counts.short_total, counts.short_bad) == recount(seen, row.short_seconds, row.bucket_seconds)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(events, st.sampled_from(["99.9%", "99%", "90%"]))
 def test_begins_to_fire_where_a_recount_of_everything_does(steps: list[tuple[float, bool]], availability: str) -> None:
     [rule] = build(target(slo={"availability": availability}))
