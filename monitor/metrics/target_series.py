@@ -177,9 +177,7 @@ READS: Mapping[str, Callable[[TargetSeries, float], Iterable[Point]]] = MappingP
         "monitor_probe_failures_total": lambda series, _: [
             ((reason.value,), count) for reason, count in series.failures.items()
         ],
-        "monitor_last_probe_timestamp_seconds": lambda series, _: _time(
-            series.last.started_at if series.last else None
-        ),
+        "monitor_last_probe_timestamp_seconds": _last_probe,
         "monitor_target_state": _state,
         "monitor_target_info": _info,
         "monitor_target_interval_seconds": lambda series, _: [((), series.target.every.total_seconds())],
@@ -191,9 +189,7 @@ READS: Mapping[str, Callable[[TargetSeries, float], Iterable[Point]]] = MappingP
         "monitor_tls_grade_objective": _grade_objective,
         "monitor_tls_grade_timestamp_seconds": lambda series, _: _time(series.graded_at),
         "monitor_tls_score": _scores,
-        "monitor_certificate_expiry_timestamp_seconds": lambda series, _: _time(
-            series.tls.not_after if series.tls else None
-        ),
+        "monitor_certificate_expiry_timestamp_seconds": _expiry,
     }
 )
 """One row a metric of catalogue.TARGET_METRICS but the histogram: (series, monotonic now) -> points."""
