@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from monitor.cli.common import Format, FormatOption
+
 if TYPE_CHECKING:
     from monitor.errors import UserError
     from monitor.settings import Loaded
-
-
-class Format(StrEnum):
-    table = "table"
-    json = "json"
 
 
 _COLUMNS = {
@@ -33,13 +29,12 @@ _PIPED_WIDTH = 160  # of a table that no terminal bounds
 _Config = Annotated[
     Path | None, typer.Option("--config", "-c", envvar="MONITOR_CONFIG", help="the settings file (YAML)")
 ]
-_Format = Annotated[Format, typer.Option("--format", help="table for people, json for programs")]
 _Schema = Annotated[bool, typer.Option("--schema", help="print a JSON Schema of the settings file, for editors")]
 _NoSecrets = Annotated[bool, typer.Option("--no-secrets", help="look up no secret: check on a machine that has none")]
 
 
 def check(
-    config: _Config = None, format: _Format = Format.table, schema: _Schema = False, no_secrets: _NoSecrets = False
+    config: _Config = None, format: FormatOption = Format.TABLE, schema: _Schema = False, no_secrets: _NoSecrets = False
 ) -> None:
     """Check a settings file with its runbooks and certificates; every mistake at once, exit 2."""
     import json
@@ -58,12 +53,12 @@ def check(
     try:
         loaded = load(config, resolve_secrets=not no_secrets)
     except UserError as error:
-        if format is Format.json:
+        if format is Format.JSON:
             typer.echo(_failure(config, error))
             raise typer.Exit(error.exit_code) from None
         raise
     report = _report(config, loaded)
-    if format is Format.json:
+    if format is Format.JSON:
         typer.echo(json.dumps(report, indent=2))
     else:
         _show(report)

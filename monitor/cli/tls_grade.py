@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from monitor.cli.common import Format, FormatOption
 from monitor.errors import UserError
 
 if TYPE_CHECKING:
@@ -21,18 +21,12 @@ if TYPE_CHECKING:
     from probes.tls.workers import ScanWorkers
 
 
-class Format(StrEnum):
-    TABLE = "table"
-    JSON = "json"
-
-
 _COLUMNS = ("GRADE", "TRUST IGNORED", "PROTOCOL", "KEY EXCHANGE", "CIPHER", "TOTAL", "EXPIRES")
 _STYLES = {"A": "bold green", "B": "bold yellow", "C": "bold yellow"}  # of a letter; every other is bad
 
 _Hosts = Annotated[
     list[str], typer.Argument(metavar="HOST[:PORT]...", help="What to grade; the port is 443 unless it is given.")
 ]
-_Format = Annotated[Format, typer.Option("--format", help="A table for people, or one JSON document for programs.")]
 _Below = Annotated[
     str | None, typer.Option("--fail-below", metavar="LETTER", help="Exit 1 if any grade is worse: A+ A A- B C D E F.")
 ]
@@ -48,7 +42,7 @@ _Concurrency = Annotated[int, typer.Option(min=1, max=64, help="How many hosts a
 
 def tls_grade(
     hosts: _Hosts,
-    format_: _Format = Format.TABLE,
+    format_: FormatOption = Format.TABLE,
     fail_below: _Below = None,
     sni: _Sni = None,
     ca_file: _CaFile = None,
