@@ -42,7 +42,7 @@ SHOTS: list[dict[str, Any]] = [
     {"failure": Failure(FailureReason.CERTIFICATE, ""), "tls": session(-1)},
     *({"tls": session(days)} for days in (3, 15, 21, 90)),
     *({"tls": replace(session(1), not_after=end)} for end in (WALLS[-3], WALLS[-1])),
-    *({"kind": "tls_grade", "grade": rating(letter)} for letter in ("A", "B", "F", "?")),
+    *({"kind": "tls_grade", "grade": rating(letter)} for letter in ("A", "A", "B", "B", "F", "F", "?")),
     {"kind": "tls_grade", "failure": Failure(FailureReason.TIMEOUT, "")},
     {"target": "nobody"},
 ]
