@@ -175,7 +175,10 @@ def test_no_json_is_a_defect(changed: dict[str, Any]) -> None:
             read(good | changed)
 
 
-@pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"\xff", b"[" * 100_000, b'{"a": NaN}', b"1" * 5000])
+NOT_GIVEN_BACK = [b'{"a": NaN}', b'{"a": 1e999}', b'{"a": "\\ud800"}']
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"\xff", b"[" * 100_000, b"1" * 5000, *NOT_GIVEN_BACK])
 async def test_what_is_no_json_object_is_refused(client: httpx.AsyncClient, raw: bytes) -> None:
     with pytest.raises(Invalid):
         parse(raw)
