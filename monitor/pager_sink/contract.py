@@ -34,7 +34,7 @@ class Invalid(Exception):
 
 
 def parse(raw: bytes) -> dict[str, Any]:
-    """Raises Invalid for what is no JSON object, or has in it what could not be given back (half a character, 1e999)."""
+    """Raises Invalid for what is no JSON object, or could not be given back (half a character, 1e999)."""
     try:
         body = json.loads(raw, parse_constant=_no_constant)
         json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
