@@ -92,6 +92,7 @@ class Daemon:
         self._store = store
         self.clock = clock or SystemClock()
         self._stop = asyncio.Event()
+        self._started = asyncio.Event()
         self._reloading = asyncio.Lock()
         targets, region = plan.settings.targets, plan.settings.region
         self.metrics = Metrics(targets, region=region)
@@ -118,13 +119,12 @@ class Daemon:
             region=region,
             retention=lambda: self._plan.settings.retention,
         )
-        self._probing = False
         self.health = Health({"workers": self._workers_missing})
 
     def _workers_missing(self) -> str | None:
         if self._stop.is_set():
             return "the daemon is ending"
-        if not self._probing:
+        if not self._started.is_set():
             return "they have not begun to probe"
         stats = self._pool.stats()
         return None if stats.alive == stats.workers else f"{stats.alive} of {stats.workers} are alive"
@@ -143,12 +143,10 @@ class Daemon:
 
     async def run(self) -> int:
         """Until SIGTERM, SIGINT or the end of a part; then drain. 0, or 1 when a part has failed."""
-        await self._remember()
         async with self._signals():
+            await self._start()
             bus = LocalBus()
             delivery_stop = asyncio.Event()
-            await self._pool.start()
-            self._probing = True
             tasks = [
                 asyncio.create_task(self._forward(bus), name="results"),
                 asyncio.create_task(self._pipeline.consume(bus), name="pipeline"),
@@ -160,27 +158,47 @@ class Daemon:
             await self._drain(tasks, delivery_stop)
         return 1 if failed else 0
 
+    async def _start(self) -> None:
+        # Probing first: what the store remembers may take its time to read, and results wait for it unread.
+        await self._pool.start()
+        try:
+            await self._remember()
+        except BaseException:
+            await self._pool.stop(0)
+            raise
+        self._started.set()
+
     async def reload(self) -> None:
         """Read the settings again and take them over. Raises UserError, and changes nothing, when they are wrong."""
+        await self._started.wait()  # the settings must not change under what starts with them
         async with self._reloading:
             try:
+                if self._stop.is_set():
+                    raise UserError("the daemon is ending; nothing is reloaded any more")
                 plan = await asyncio.to_thread(self._load)
                 refuse_fixed_changes(self._plan.settings, plan.settings)
+                await self._take_over(plan)
             except UserError as error:
                 self.metrics.set_reload(ok=False, at=self.clock.now())
                 log.error("settings were not reloaded; the old ones stay", problems=error.problems)
                 raise
-            self._plan, settings = plan, plan.settings
-            configure_logs(settings.logs.level, settings.logs.format)
-            # New routes before the targets that name them; probes of new targets last, when all expect their results.
-            await self._delivery.replace(plan.pagers)
-            self._history.replace(settings.targets)
-            self.metrics.replace(settings.targets)
-            self.live.replace(settings.targets)
-            await self._pipeline.replace(settings.targets)
-            await self._pool.reload(settings.targets)
+            except Exception:
+                self.metrics.set_reload(ok=False, at=self.clock.now())
+                log.exception("a defect in the reload")
+                raise
             self.metrics.set_reload(ok=True, at=self.clock.now())
-            log.info("settings were reloaded", targets=len(settings.targets))
+            log.info("settings were reloaded", targets=len(plan.settings.targets))
+
+    async def _take_over(self, plan: Plan) -> None:
+        self._plan, settings = plan, plan.settings
+        configure_logs(settings.logs.level, settings.logs.format)
+        # New routes before the targets that name them; probes of new targets last, when all expect their results.
+        await self._delivery.replace(plan.pagers)
+        self._history.replace(settings.targets)
+        self.metrics.replace(settings.targets)
+        self.live.replace(settings.targets)
+        await self._pipeline.replace(settings.targets)
+        await self._pool.reload(settings.targets)
 
     async def _remember(self) -> None:
         """Go on where the last run of this daemon ended, however it ended."""
@@ -202,7 +220,7 @@ class Daemon:
         reloads: set[asyncio.Task[None]] = set()
 
         async def reload() -> None:
-            with suppress(UserError):  # logged and counted where it was raised
+            with suppress(Exception):  # logged and counted where it was raised
                 await self.reload()
 
         def on_hangup() -> None:
