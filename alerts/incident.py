@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from alerts.verdict import Level, Signal
+from alerts.verdict import Level, Signal, Verdict
 from probes.target import Severity, Target
 
 
@@ -115,11 +115,15 @@ class Page:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
-    """What became of the incident, what its timeline gains, and what pagers are to be told, in order."""
+    """What became of the incident, what its timeline gains, and what pagers are to be told, in order.
+
+    `left` is what still fires when all that paged has ended: tickets, for an incident of their own.
+    """
 
     incident: Incident
     entries: tuple[TimelineEntry, ...]
     pages: tuple[Page, ...]
+    left: tuple[Verdict, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,10 +177,14 @@ class UnknownStep(InvalidTransition):
     """The incident's runbook has no such step; the text names those that it has."""
 
 
-def dedup_key(region: str, target: str, episode: int) -> str:
-    """The key of an episode's page: made once, when the incident is opened, and stored. At most 110 characters."""
+def dedup_key(region: str, target: str, episode: int, opened_at: datetime) -> str:
+    """The key of an episode's page: made once, when the incident is opened, and stored. At most 130 characters.
+
+    The time keeps episode 1 of a new store apart from episode 1 of a store that was lost: its alert may still be open
+    at the pager, and what is added to an open alert wakes nobody.
+    """
     place = region if len(region) <= 64 else f"{region[:47]}-{_digest(region)}"
-    return f"monitor:{place}:{_digest(target)}:{episode}"
+    return f"monitor:{place}:{_digest(target)}:{episode}:{opened_at:%Y%m%dT%H%M%SZ}"
 
 
 def alert_key(incident: Incident) -> str:

@@ -62,7 +62,7 @@ def open_incident(
             target=target.name,
             region=region,
             episode=episode,
-            dedup_key=dedup_key(region, target.name, episode),
+            dedup_key=dedup_key(region, target.name, episode, at),
             state=IncidentState.TRIGGERED,
             level=worst.level,
             severity=_severity(worst.level, target),
@@ -77,7 +77,7 @@ def open_incident(
     draft.log("opened", draft.incident.title)
     draft.fire(signal.fired, at_seconds)
     draft.trigger()
-    draft.end(signal)
+    draft.end(signal, at_seconds)
     return draft.transition()
 
 
@@ -101,7 +101,7 @@ def apply(incident: Incident, event: Event, at: datetime) -> Transition:
             draft.fire(signal.fired, at_seconds)
             if incident.level is not draft.incident.level:
                 draft.trigger()
-            draft.end(signal)
+            draft.end(signal, at_seconds)
         case Acknowledged(actor, source):
             draft.must_be_open()
             draft.acknowledge(actor, source)
@@ -119,9 +119,10 @@ class _Draft:
         self.at = max(at, _last_known(incident))
         self.entries: list[TimelineEntry] = []
         self.pages: list[Page] = []
+        self.left: tuple[Verdict, ...] = ()
 
     def transition(self) -> Transition:
-        return Transition(incident=self.incident, entries=tuple(self.entries), pages=tuple(self.pages))
+        return Transition(incident=self.incident, entries=tuple(self.entries), pages=tuple(self.pages), left=self.left)
 
     def log(self, kind: str, text: str, actor: str = "monitor", source: str = "daemon") -> None:
         self.entries.append(TimelineEntry(at=self.at, actor=actor, source=source, kind=kind, text=text))
@@ -179,14 +180,20 @@ class _Draft:
             acknowledged_by=None,
         )
 
-    def end(self, signal: Signal) -> None:
+    def end(self, signal: Signal, at_seconds: float) -> None:
+        """A page ends with the last rule that pages: a ticket may fire for weeks, and would mute the next outage."""
         for verdict in signal.recovered:
             if verdict.rule in {one.rule for one in self.incident.firing}:
                 left = tuple(one for one in self.incident.firing if one.rule != verdict.rule)
                 self.incident = replace(self.incident, firing=left)
                 self.log("recovered", f"{verdict.rule}: {one_line(verdict.summary)}")
+        firing = self.incident.firing
         if signal.all_clear:
             self.resolve("no rule fires any more", "monitor", "daemon")
+        elif self.incident.level is Level.PAGE and firing and all(one.level is Level.TICKET for one in firing):
+            self.left = tuple(_verdict(one, self.incident, self.at, at_seconds) for one in firing)
+            rules = ", ".join(one.rule for one in firing)
+            self.resolve(f"no rule pages any more; a ticket of its own goes on for {rules}", "monitor", "daemon")
 
     def acknowledge(self, actor: str, source: str) -> None:
         now = self.incident
@@ -236,6 +243,22 @@ def _severity(level: Level, target: Target) -> Severity:
 
 def _since(verdict: Verdict, at: datetime, at_seconds: float) -> datetime:
     return at - timedelta(seconds=max(0.0, at_seconds - verdict.since_seconds))
+
+
+def _verdict(firing: Firing, incident: Incident, at: datetime, at_seconds: float) -> Verdict:
+    """What the rule said, as far as the incident knows it: the inverse of `_Draft.fire`."""
+    prefix = f"{firing.rule}: "
+    return Verdict(
+        rule=firing.rule,
+        target=incident.target,
+        firing=True,
+        level=firing.level,
+        since_seconds=at_seconds - (at - firing.since).total_seconds(),
+        summary=firing.summary,
+        evidence=tuple(
+            (name.removeprefix(prefix), value) for name, value in incident.evidence if name.startswith(prefix)
+        ),
+    )
 
 
 def _title(verdict: Verdict, at: datetime, at_seconds: float) -> str:

@@ -48,7 +48,7 @@ class Pipeline:
         self._on_open = on_open
         self._correlator = Correlator(self._targets.values())
         self._pending: deque[Signal] = deque()
-        self._open: set[str] = set()
+        self._open: dict[str, int] = {}  # the incident of each target, as far as this process knows
         self._lock = asyncio.Lock()
 
     @property
@@ -59,7 +59,7 @@ class Pipeline:
     async def restore(self, open_incidents: Iterable[Incident]) -> None:
         """Before the first batch: what fires according to the store. Incidents of targets that are gone are closed."""
         for incident in open_incidents:
-            self._open.add(incident.target)
+            self._open[incident.target] = incident.id
             firing = {one.rule: one.level for one in incident.firing}
             gone = self._correlator.restore(incident.target, firing)
             await self.take([gone] if gone else [])
@@ -103,12 +103,12 @@ class Pipeline:
         async with self._lock:
             await self._settle()
             incidents = await read_open()
-            still_open = {incident.target for incident in incidents}
+            still_open = {incident.target: incident.id for incident in incidents}
             waiting = {signal.target for signal in self._pending}
-            for target in self._open - still_open - waiting:
+            for target in self._open.keys() - still_open.keys() - waiting:
                 self._correlator.reset(target)
                 log.info("incident was resolved by hand; its rules start afresh", target=target)
-            self._open = still_open | (self._open & waiting)
+            self._open = {name: number for name, number in self._open.items() if name in waiting} | still_open
         return incidents
 
     async def _settle(self) -> None:
@@ -129,10 +129,10 @@ class Pipeline:
             self._taken(signal, incident)
 
     def _taken(self, signal: Signal, incident: Incident | None) -> None:
-        if incident is not None and signal.fired and signal.target not in self._open:
+        if incident is not None and incident.id > self._open.get(signal.target, 0):
             self._on_open(incident)
         if signal.all_clear:
-            self._open.discard(signal.target)
-        elif incident is not None:
-            self._open.add(signal.target)
+            self._open.pop(signal.target, None)
+        elif incident is not None:  # None: a person has resolved it, which `sync` is still to see
+            self._open[signal.target] = incident.id
         self._on_commit()

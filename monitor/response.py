@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from alerts.incident import (
@@ -72,36 +73,54 @@ async def on_signal(
 ) -> Incident | None:
     """Open or update the incident of the signal's target, which is None when it is no longer in the settings.
 
-    The same signal twice changes nothing. None when there is no open incident and nothing to open one for: an end
-    that comes after a person resolved the incident, say. Raises StoreUnavailable.
+    When all that paged has ended and tickets still fire, the incident is resolved and another one opened for them,
+    which is returned. The same signal twice changes nothing. None when there is no open incident and nothing to open
+    one for: an end that comes after a person resolved the incident, say. Raises StoreUnavailable.
     """
     signal = _redacted(signal)
+    runbook = runbooks.get(target.runbook) if target is not None and target.runbook else None
     async with store.write() as tx:
         at, at_seconds = clock.now(), clock.monotonic()
+        opened = partial(_opened, tx, region=region, runbook=runbook, at=at, at_seconds=at_seconds)
         incident = await tx.open_incident(signal.target, region)
         if incident is not None:
             transition = apply(incident, SignalReceived(signal, target, at_seconds), at)
         elif signal.fired and target is not None:
-            number, episode = await tx.allocate(target.name, region)
-            runbook = runbooks.get(target.runbook) if target.runbook else None
-            if runbook is not None:
-                await tx.pin_runbook(runbook.sha256, runbook.path, runbook.text)
-            transition = open_incident(
-                id=number,
-                region=region,
-                target=target,
-                episode=episode,
-                signal=signal,
-                at=at,
-                at_seconds=at_seconds,
-                runbook=runbook.pin if runbook else None,
-                steps=runbook.todo() if runbook else (),
-            )
+            transition = await opened(signal, target)
         else:
             return None
         if transition.entries:
             await _write(tx, transition, at, links)
+        if transition.left and target is not None:
+            transition = await opened(Signal(target=target.name, fired=transition.left), target)
+            await _write(tx, transition, at, links)
     return transition.incident
+
+
+async def _opened(
+    tx: WriteTx,
+    signal: Signal,
+    target: Target,
+    *,
+    region: str,
+    runbook: Runbook | None,
+    at: datetime,
+    at_seconds: float,
+) -> Transition:
+    number, episode = await tx.allocate(target.name, region)
+    if runbook is not None:
+        await tx.pin_runbook(runbook.sha256, runbook.path, runbook.text)
+    return open_incident(
+        id=number,
+        region=region,
+        target=target,
+        episode=episode,
+        signal=signal,
+        at=at,
+        at_seconds=at_seconds,
+        runbook=runbook.pin if runbook else None,
+        steps=runbook.todo() if runbook else (),
+    )
 
 
 async def acknowledge(

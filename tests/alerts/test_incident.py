@@ -49,7 +49,7 @@ def told(transition: Transition) -> list[tuple[PageAction, str, str]]:
     return [(page.action, page.route, page.dedup_key) for page in transition.pages]
 
 
-KEY = "monitor:eu:14c2529eb4498c5d:3"
+KEY = "monitor:eu:14c2529eb4498c5d:3:20260301T120000Z"
 
 
 def test_a_page_is_triggered_through_the_targets_route() -> None:
@@ -185,7 +185,7 @@ def test_all_clear_resolves_and_tells_the_pager() -> None:
 
 
 def test_one_rule_of_two_recovers_and_the_incident_stays() -> None:
-    both = opened(PAGE, TICKET, target=BOTH).incident
+    both = opened(PAGE, replace(TICKET, level=Level.PAGE), target=BOTH).incident
     end = replace(PAGE, firing=False, summary="up again")
     transition = after(both, received(recovered=(end, replace(end, rule="unknown"))))
     assert (kinds(transition.entries), transition.pages) == (["recovered"], ())
@@ -282,7 +282,42 @@ def test_text_from_outside_loses_what_would_harm_a_terminal_or_a_database() -> N
 @given(st.text(min_size=1, max_size=300), st.text(max_size=300), st.integers(1, 10**9))
 def test_a_dedup_key_is_short_and_its_own(region: str, target: str, episode: int) -> None:
     region, target = region.encode("utf-8", "replace").decode(), target.encode("utf-8", "replace").decode()
-    key = dedup_key(region, target, episode)
+    key = dedup_key(region, target, episode, NOON)
+    others = (
+        dedup_key(region, target, episode + 1, NOON),
+        dedup_key(region + "x", target, episode, NOON),
+        dedup_key(region, target, episode, NOON + timedelta(days=1)),  # the same episode of another store
+    )
     assert len(key) + len(":ticket") <= 255
-    assert key == dedup_key(region, target, episode)
-    assert len({key, dedup_key(region, target, episode + 1), dedup_key(region + "x", target, episode)}) == 3
+    assert key == dedup_key(region, target, episode, NOON)
+    assert len({key, *others}) == 4
+
+
+def test_a_page_ends_with_the_last_rule_that_pages_and_its_tickets_are_left() -> None:
+    grown = after(opened(TICKET, target=BOTH).incident, received(fired=(PAGE,))).incident
+    assert grown.level is Level.PAGE
+    ended = after(grown, received(recovered=(verdict("outage", firing=False),)))
+    assert ended.incident.state is IncidentState.RESOLVED
+    assert [(page.action, page.route) for page in ended.pages] == [(RESOLVE, "people")]
+    (left,) = ended.left
+    assert (left.rule, left.level, left.summary, left.evidence) == (
+        TICKET.rule,
+        Level.TICKET,
+        TICKET.summary,
+        TICKET.evidence,
+    )
+    assert left.since_seconds == pytest.approx(TICKET.since_seconds)
+
+
+def test_a_page_goes_on_while_another_rule_pages() -> None:
+    both = opened(PAGE, verdict("burn_rate:availability"), TICKET, target=BOTH).incident
+    going_on = after(both, received(recovered=(verdict("outage", firing=False),)))
+    assert going_on.incident.state is IncidentState.TRIGGERED
+    assert (going_on.pages, going_on.left) == ((), ())
+
+
+def test_a_page_that_was_over_before_it_was_read_leaves_its_tickets_too() -> None:
+    signal = Signal(target="api", fired=(PAGE, TICKET), recovered=(verdict("outage", firing=False),))
+    made = opened(signal=signal, target=BOTH)
+    assert [page.action for page in made.pages] == [TRIGGER, RESOLVE]
+    assert [one.rule for one in made.left] == [TICKET.rule]

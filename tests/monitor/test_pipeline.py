@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -139,9 +140,10 @@ async def test_a_signal_that_the_store_does_not_take_is_kept_until_it_does(bench
 
 async def test_a_defect_with_one_target_holds_up_no_page_of_another(store: Store) -> None:
     bench = Bench(store, [API, API.model_copy(update={"name": "web"})])
+    third = bench.clock.now() + timedelta(seconds=30)
     async with store.write() as tx:  # so that the next episode of api has a key that is in use
         number, _ = await tx.allocate("other", "eu")
-        await tx.save(replace(OPEN, id=number, target="other", dedup_key=dedup_key("eu", "api", 1)))
+        await tx.save(replace(OPEN, id=number, target="other", dedup_key=dedup_key("eu", "api", 1, third)))
     for _ in range(3):
         bench.clock.advance(10)
         await bench.pipeline.handle([bench.result(False, name) for name in ("api", "web")])

@@ -18,10 +18,11 @@ from monitor.clock import ManualClock
 from monitor.errors import Conflict, NotFound, UserError
 from monitor.links import Links
 from monitor.redact import register_secret
-from monitor.response import read_runbooks
+from monitor.response import acknowledge, on_signal, read_runbooks
 from monitor.store import Store
 from monitor.store.write import WriteTx
 from probes.target import Target
+from tests.support.episodes import BOTH, TICKET, verdict
 
 RUNBOOK = "# API is down\n\n- [ ] **Look** `id=look`\n- [ ] **Fix** `id=fix`\n"
 PATH = Path("/etc/monitor/runbooks/api.md")
@@ -304,3 +305,32 @@ def test_every_problem_of_every_runbook_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         read_runbooks(targets, tmp_path)
     assert [problem.split(": ")[0] for problem in caught.value.problems] == ["a.md:2", "a.md:4", "b.md"]
+
+
+async def test_a_ticket_mutes_no_outage(store: Store) -> None:
+    """While a certificate nears its end, each outage is a page of its own that ends with it."""
+    clock = ManualClock()
+    down, up = verdict("outage"), verdict("outage", firing=False)
+
+    async def signal(**changes: Any) -> Incident:
+        clock.advance(60)
+        told = await on_signal(
+            store, Signal(target="api", **changes), BOTH, region="eu", links=Links(), runbooks={}, clock=clock
+        )
+        assert told is not None
+        return told
+
+    await signal(fired=(TICKET,))
+    for _ in range(2):
+        page = await signal(fired=(down,))
+        await acknowledge(store, page.id, "ada", "cli")
+        ticket = await signal(recovered=(up,))
+        assert (ticket.level, [one.rule for one in ticket.firing]) == (Level.TICKET, [TICKET.rule])
+    await signal(recovered=(verdict(TICKET.rule, Level.TICKET, firing=False),), all_clear=True)
+
+    incidents = await store.incidents()
+    assert {incident.state for incident in incidents} == {IncidentState.RESOLVED}
+    rows = sorted([row for one in incidents for row in await store.outbox_rows(one.id)], key=lambda row: row.id)
+    to_people = [(row.event.action, row.event.dedup_key) for row in rows if row.event.route == "people"]
+    assert [action for action, _ in to_people] == [PageAction.TRIGGER, PageAction.ACKNOWLEDGE, PageAction.RESOLVE] * 2
+    assert len({key for _, key in to_people}) == 2

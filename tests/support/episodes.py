@@ -47,7 +47,8 @@ PAGE = verdict(evidence=(("expected", "status 200"), ("seen", "timeout")))
 
 def opened(*fired: Verdict, target: Target = PAGED_ONLY, **changes: Any) -> Transition:
     values: dict[str, Any] = {"id": 12, "region": "eu", "episode": 3, "at": NOON, "at_seconds": SECONDS, "steps": STEPS}
-    return open_incident(target=target, signal=Signal(target="api", fired=fired or (PAGE,)), **(values | changes))
+    values["signal"] = Signal(target="api", fired=fired or (PAGE,))
+    return open_incident(target=target, **(values | changes))
 
 
 def after(incident: Incident, *events: Event, at: datetime = NOON) -> Transition:
