@@ -18,6 +18,7 @@ from monitor.clock import Clock, SystemClock
 from monitor.delivery import Delivery
 from monitor.errors import UserError
 from monitor.housekeeping import Housekeeping
+from monitor.http_server import address_of, bind, serve
 from monitor.live import Live
 from monitor.lock import only_daemon_of
 from monitor.logs import configure_logs
@@ -26,7 +27,7 @@ from monitor.pipeline import Pipeline
 from monitor.response import on_signal
 from monitor.settings import Settings
 from monitor.store import History, Store, open_store
-from monitor.web import Health, bind, create_app, serve
+from monitor.web import Health, create_app
 from monitor.web.access import Access
 from probes.engine.pool import WorkerPool
 from probes.target import Target
@@ -78,6 +79,7 @@ async def _run(plan: Plan, load: Callable[[], Plan]) -> int:
                 dashboard_url=settings.dashboards.url,
             )
             async with serve(app, listener):
+                log.info("listening", address=address_of(listener))
                 return await daemon.run()
         finally:
             await store.close()

@@ -55,6 +55,12 @@ def bind(host: str, port: int, place: str = "web.listen") -> socket.socket:
     return listener
 
 
+def address_of(listener: socket.socket) -> str:
+    """Where it really listens, as an address for people: the port is known only now when it was 0."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

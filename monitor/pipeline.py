@@ -131,6 +131,7 @@ class Pipeline:
     def _taken(self, signal: Signal, incident: Incident | None) -> None:
         if incident is not None and incident.id > self._open.get(signal.target, 0):
             self._on_open(incident)
+            log.warning("incident opened", incident=incident.id, target=incident.target, title=incident.title)
         if signal.all_clear:
             self._open.pop(signal.target, None)
         elif incident is not None:  # None: a person has resolved it, which `sync` is still to see

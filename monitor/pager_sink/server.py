@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from monitor.errors import UserError
-from monitor.http_server import bind, serve
+from monitor.http_server import address_of, bind, serve
 from monitor.pager_sink.app import sink_app
 from monitor.pager_sink.ledger import Alert, Entry, Ledger
 
@@ -53,10 +53,8 @@ async def running_sink(
                 listen(entry)
 
         ledger = Ledger()
-        bound_host, bound_port = listener.getsockname()[:2]
-        shown = f"[{bound_host}]" if ":" in bound_host else bound_host
         async with serve(sink_app(ledger, tell), listener, grace_seconds=1):
-            yield PagerSink(f"http://{shown}:{bound_port}", ledger)
+            yield PagerSink(address_of(listener), ledger)
 
 
 def _writer(path: Path, stack: contextlib.ExitStack) -> Callable[[Entry], None]:

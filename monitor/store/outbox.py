@@ -10,10 +10,11 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from alerts.incident import TimelineEntry
 from alerts.pagerduty.event import PageEvent
 from monitor.store import codec
 from monitor.store.database import Database
-from monitor.store.tables import incidents, outbox
+from monitor.store.tables import incidents, outbox, timeline
 
 log = structlog.get_logger(__name__)
 
@@ -62,6 +63,12 @@ def _leasable(now: datetime, region: str | None) -> list[sa.ColumnElement[bool]]
         of_region = sa.select(incidents.c.id).where(incidents.c.region == region)
         where.append(outbox.c.incident_id.in_(of_region))
     return where
+
+
+def _marking(row_id: int, owner: str, values: dict[str, Any]) -> sa.Update:
+    """Nothing for an owner that has lost the lease meanwhile."""
+    mine = outbox.c.id == row_id, outbox.c.state == "pending", outbox.c.lease_owner == owner
+    return sa.update(outbox).where(*mine).values({"lease_owner": None, "lease_until": None, **values})
 
 
 class Outbox(Database):
@@ -122,14 +129,23 @@ class Outbox(Database):
         return await self._mark(row_id, owner, {"due_at": next_at, "note": reason})
 
     async def mark_parked(self, row_id: int, owner: str, at: datetime, reason: str) -> bool:
-        """It will never be taken as it is: kept where people see it, out of the way of later rows of its key."""
-        return await self._mark(row_id, owner, {"state": "parked", "finished_at": at, "note": reason})
+        """It will never be taken as it is: kept where people see it, out of the way of later rows of its key.
+
+        The incident's timeline says so, for it says already that somebody was paged.
+        """
+        update = _marking(row_id, owner, {"state": "parked", "finished_at": at, "note": reason})
+        async with self._write() as connection:
+            incident_id = await connection.scalar(update.returning(outbox.c.incident_id))
+            if incident_id is None:
+                return False
+            text = f"nobody was told: the pager refused an event for good: {reason}"
+            entry = TimelineEntry(at=at, actor="monitor", source="daemon", kind="refused", text=text)
+            await connection.execute(sa.insert(timeline), [codec.entry_row(incident_id, entry)])
+            return True
 
     async def _mark(self, row_id: int, owner: str, values: dict[str, Any]) -> bool:
-        mine = outbox.c.id == row_id, outbox.c.state == "pending", outbox.c.lease_owner == owner
-        update = sa.update(outbox).where(*mine).values({"lease_owner": None, "lease_until": None, **values})
         async with self._write() as connection:
-            return (await connection.execute(update)).rowcount == 1
+            return (await connection.execute(_marking(row_id, owner, values))).rowcount == 1
 
     async def outbox_stats(self, now: datetime) -> OutboxStats:
         query = (

@@ -182,3 +182,16 @@ async def test_an_event_is_undone_with_its_incident(store: Store) -> None:
     except KeyError:
         pass
     assert await lease(store) == []
+
+
+async def test_a_refused_page_is_told_in_the_timeline_of_its_incident(store: Store) -> None:
+    incident = await saved(store)
+    (row_id,) = await enqueued(store, incident, PageAction.TRIGGER)
+    await lease(store)
+    assert not await store.mark_parked(row_id, "somebody else", NOON, "no such key")
+    assert "refused" not in [entry.kind for entry in await store.timeline(incident.id)]
+    assert await store.mark_parked(row_id, "one", NOON + SECOND, "no such key")
+    last = (await store.timeline(incident.id))[-1]
+    assert (last.at, last.actor, last.kind) == (NOON + SECOND, "monitor", "refused")
+    assert "nobody was told" in last.text
+    assert "no such key" in last.text
