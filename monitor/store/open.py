@@ -42,10 +42,8 @@ async def open_store(url: str, *, lock_seconds: float = 10.0, create: bool = Tru
     Without `create` a store that is not there is an error, and nothing is made.
     """
     address = parse_address(url)
-    if address.path and not create and not address.path.exists():
-        raise UserError(f"store: {address.path}: there is no store here; `monitor run` makes it")
     if address.path:
-        _prepare_file(address.path)
+        _prepare_file(address.path, create=create)
     reader, writer = connect(address, lock_seconds)
     try:
         if address.path:
@@ -60,14 +58,18 @@ async def open_store(url: str, *, lock_seconds: float = 10.0, create: bool = Tru
     return Store(address, reader, writer)
 
 
-def _prepare_file(path: Path) -> None:
+def _prepare_file(path: Path, *, create: bool) -> None:
     """Make folder and file with permissions for their owner alone: incidents tell how a service can be broken."""
     try:
+        if not create:
+            path.stat()
         if not path.parent.is_dir():
             path.parent.mkdir(mode=0o700, parents=True)
         if path.is_dir():
             raise UserError(f"store: {path}: is a folder; name the file in store.url, such as {path}/monitor.sqlite")
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    except FileNotFoundError:
+        raise UserError(f"store: {path}: there is no store here; `monitor run` makes it") from None
     except OSError as error:
         remedy = "name a file in a folder that the user that runs monitor may write"
         raise UserError(f"store: {path}: {error.strerror or error}; {remedy}") from None

@@ -183,3 +183,10 @@ def test_a_store_shows_no_password(postgres: Postgres) -> None:
         return repr(store) + repr(store._writer) + repr(store._reader)
 
     assert "s3cret" not in run_apart(shown())
+
+
+async def test_a_place_that_cannot_be_looked_at_is_a_clear_error(tmp_path: Path) -> None:
+    for path in (tmp_path / ("n" * 300), tmp_path / "file" / "monitor.sqlite"):
+        (tmp_path / "file").touch()
+        with pytest.raises(UserError, match="; name a file in a folder"):
+            await open_store(sqlite_url(path), create=False)
