@@ -264,7 +264,7 @@ def _verdict(firing: Firing, incident: Incident, at: datetime, at_seconds: float
 def _title(verdict: Verdict, at: datetime, at_seconds: float) -> str:
     since = _since(verdict, at, at_seconds)
     when = f"{since:%H:%M:%S}" if since.date() == at.date() else f"{since:%Y-%m-%d %H:%M}"
-    return one_line(f"{verdict.target}: {verdict.rule} - {verdict.summary} since {when} UTC", TITLE_CHARACTERS)
+    return one_line(f"{verdict.target}: {verdict.rule} - {verdict.summary}, since {when} UTC", TITLE_CHARACTERS)
 
 
 def _with_evidence(evidence: tuple[tuple[str, str], ...], verdict: Verdict) -> tuple[tuple[str, str], ...]:

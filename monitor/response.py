@@ -153,7 +153,7 @@ async def step(
     """Raises NotFound for an unknown incident or step, Conflict when the step is in that state already."""
     text = _short_enough(note) if note else None
     if state in {StepState.FAILED, StepState.SKIPPED} and not (text and text.strip()):
-        raise UserError(f"step {one_line(step_id, 60)}: say why it is {state}")
+        raise UserError(f"step {one_line(step_id, 60)}: say why it is {state}, with --reason TEXT")
     return await _act(store, incident_id, StepChanged(_name(actor), source, step_id, state, text), clock)
 
 

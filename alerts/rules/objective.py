@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from alerts.rules.rule import MinuteCounts
-from alerts.rules.words import share, span
+from alerts.rules.words import exactly, share
 from probes.result import FailureReason, ProbeResult
 from probes.target import Target
 
@@ -53,11 +53,11 @@ class Latency:
 
     @property
     def words(self) -> str:
-        return f"{share(self.good)} of good answers within {span(self.threshold_seconds)}"
+        return f"{share(self.good)} of good answers within {exactly(self.threshold_seconds)}"
 
     @property
     def bad_words(self) -> str:
-        return f"good answers took longer than {span(self.threshold_seconds)}"
+        return f"good answers took longer than {exactly(self.threshold_seconds)}"
 
     def bad(self, result: ProbeResult) -> bool | None:
         return None if result.failure is not None else result.duration_seconds > self.threshold_seconds

@@ -8,7 +8,7 @@ from datetime import datetime
 from alerts.rules.rule import Rule
 from alerts.rules.stance import Stance
 from alerts.rules.stream_clock import StreamClock
-from alerts.rules.words import span
+from alerts.rules.words import exactly, span
 from alerts.verdict import Level, Verdict
 from probes.result import Failure, FailureReason, ProbeResult
 from probes.target import Target
@@ -89,13 +89,13 @@ class Outage:
             return None
         self._down_since = self._row_since
         lasted = span(self._clock.now - self._row_since)
-        reasons = ", ".join(f"{reason} {count}" for reason, count in self._reasons.most_common())
+        reasons = ", ".join(f"{count} {reason}" for reason, count in self._reasons.most_common())
         return self._stance.fire(
             Level.PAGE,
             self._clock.monotonic(self._row_since),
             f"down: {self._row} failed in a row over {lasted} ({reasons})",
             (
-                ("expected", f"fewer than {self._least_failures} failures in a row over {span(self._for_seconds)}"),
+                ("expected", f"fewer than {self._least_failures} failures in a row over {exactly(self._for_seconds)}"),
                 ("first failure", self._first_at.isoformat(timespec="seconds") if self._first_at else ""),
                 ("failures in a row", f"{self._row} over {lasted}"),
                 ("reasons", reasons),

@@ -42,16 +42,14 @@ class IncidentRecord:
 
 
 def table(incidents: Iterable[Incident]) -> Table:
-    rows = _table("ID", "STATE", "LEVEL", "TARGET", "TITLE", "OPENED (UTC)", "ACKNOWLEDGED BY")
+    rows = _table("ID", "STATE", "LEVEL", "TITLE", "OPENED (UTC)")
     for one in incidents:
         rows.add_row(
             _cell(f"#{one.id}"),
-            _cell(one.state),
+            _cell(one.state, f"by {one.acknowledged_by}" if one.state is IncidentState.ACKNOWLEDGED else ""),
             _cell(one.level),
-            _cell(one.target),
             _cell(one.title),
             _cell(_time(one.opened_at)),
-            _cell(one.acknowledged_by or ""),
         )
     return rows
 
@@ -216,8 +214,8 @@ def _table(*columns: str) -> Table:
     return rows
 
 
-def _cell(value: str) -> Text:
-    return Text(clean(str(value)), style=_STYLES.get(value, ""))
+def _cell(value: str, more: str = "") -> Text:
+    return Text(clean(f"{value} {more}".rstrip()), style=_STYLES.get(value, ""))
 
 
 def _time(at: datetime | None) -> str:

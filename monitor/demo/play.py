@@ -130,8 +130,9 @@ class Play:
         return acknowledged
 
     async def _command(self, *arguments: str) -> None:
-        self._story.tell("$ monitor " + " ".join(arguments), "cyan")
-        await command(*arguments, data=self._folder / "data")
+        data = self._folder / "data"
+        self._story.tell(f"$ monitor {' '.join(arguments)} --data {data}", "cyan")
+        await command(*arguments, data=data)
 
 
 def _summary(alert: Alert) -> str:

@@ -79,7 +79,7 @@ def read_text(path: Path) -> str:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         reason = (error.strerror or "unreadable").lower()
-        raise Unreadable(Problem(str(path), "", f"cannot be read: {reason}; name the file with -c FILE")) from None
+        raise Unreadable(Problem(str(path), "", f"cannot be read: {reason}; name a file that can be read")) from None
     if len(content) > MAX_BYTES:
         raise Unreadable(Problem(str(path), "", f"is larger than {MAX_BYTES // 1024 // 1024} MiB; no settings file is"))
     try:

@@ -26,7 +26,8 @@ SECURITY_HEADERS = {
 
 NOT_EXPOSED = (
     "403: this page has no login, and so it is served to loopback only.\n"
-    "Read it through `ssh -L 9780:127.0.0.1:PORT HOST`, or, if everybody who can reach this address may read it,\n"
+    "This daemon listens where others can reach it. Let web.listen be 127.0.0.1:PORT and read the page through\n"
+    "`ssh -L 9780:127.0.0.1:PORT HOST`, or, if everybody who can reach this address may read it,\n"
     "set web.expose_page: true in the settings (MONITOR_WEB__EXPOSE_PAGE=true).\n"
 )
 WRONG_HOST = (

@@ -65,7 +65,7 @@ def test_a_page_is_triggered_through_the_targets_route() -> None:
         STEPS,
         pin,
     )
-    assert incident.title == "api: outage - 3 failed in a row (timeout) since 11:59:11 UTC"
+    assert incident.title == "api: outage - 3 failed in a row (timeout), since 11:59:11 UTC"
     assert incident.evidence == (("outage: expected", "status 200"), ("outage: seen", "timeout"))
     assert incident.firing[0].since == NOON - timedelta(seconds=49)
     assert kinds(transition.entries) == ["opened", "fired", "paged"]
@@ -271,7 +271,7 @@ def test_a_clock_that_steps_back_leaves_the_timeline_in_order() -> None:
 def test_text_from_outside_loses_what_would_harm_a_terminal_or_a_database() -> None:
     evil = "\x1b[2Ja\x00b\udc80\x9b\u202e\r\nc\td"
     incident = opened(replace(PAGE, summary=evil, evidence=((evil, evil),))).incident
-    assert incident.title.startswith("api: outage - \ufffd[2Ja\ufffdb\ufffd\ufffd\ufffd c d since")
+    assert incident.title.startswith("api: outage - \ufffd[2Ja\ufffdb\ufffd\ufffd\ufffd c d, since")
     assert incident.evidence == (
         ("outage: \ufffd[2Ja\ufffdb\ufffd\ufffd\ufffd c d", "\ufffd[2Ja\ufffdb\ufffd\ufffd\ufffd\nc\td"),
     )

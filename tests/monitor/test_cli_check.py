@@ -78,7 +78,7 @@ def test_mistakes_for_programs(tmp_path: Path) -> None:
     report = json.loads(done.stdout)
     assert (done.returncode, done.stderr, report["ok"]) == (2, "", False)
     assert report["problems"] == [
-        f"{tmp_path}/none.yaml: cannot be read: no such file or directory; name the file with -c FILE"
+        f"{tmp_path}/none.yaml: cannot be read: no such file or directory; name a file that can be read"
     ]
 
 

@@ -125,7 +125,7 @@ def test_an_incident_is_answered_from_the_shell(shell: Shell) -> None:
     shell.signal()
     listed = shell("list")
     assert listed.code == 0
-    assert listed.out.splitlines()[1].startswith("#1  triggered  page   api     api: outage - 3 failed in a row since")
+    assert listed.out.splitlines()[1].startswith("#1  triggered  page   api: outage - 3 failed in a row, since")
 
     assert shell("ack", "#1", "--as", "ann") == Answer(0, "incident 1: acknowledged by ann\n", "")
     assert shell("note", "1", "the disk is full") == Answer(0, "incident 1: noted\n", "")

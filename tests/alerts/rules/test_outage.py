@@ -66,12 +66,12 @@ def test_says_what_was_expected_and_seen() -> None:
     results = [*feed.pattern("..xx"), feed.bad(FailureReason.REFUSED)]
     [(_, verdict)] = judged(outage().observe, results)
     assert verdict.since_seconds == START_SECONDS + 20  # the first failure, not when it was believed
-    assert verdict.summary == "down: 3 failed in a row over 20s (timeout 2, refused 1)"
+    assert verdict.summary == "down: 3 failed in a row over 20s (2 timeout, 1 refused)"
     assert dict(verdict.evidence) == {
         "expected": "fewer than 3 failures in a row over 0s",
         "first failure": "2026-01-01T00:00:20+00:00",
         "failures in a row": "3 over 20s",
-        "reasons": "timeout 2, refused 1",
+        "reasons": "2 timeout, 1 refused",
         "last failure": "saw refused",
     }
 
