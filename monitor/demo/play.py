@@ -52,6 +52,12 @@ class Play:
         alert = await self._paged("payments")
         self._story.saw("expiring certificate", _summary(alert))
 
+        async def grade() -> str | None:
+            return await self._watch.grade("payments")
+
+        letter = await self._story.until("a TLS grade of payments", grade)
+        self._story.saw("TLS grade", f"payments is graded {letter} in /metrics, as SSL Labs would")
+
     async def _degrading(self) -> None:
         self._story.tell("the fault: search answers 300 ms late, twice its objective; it is not down", "yellow")
         self._service.slow.add("search")

@@ -36,7 +36,7 @@ targets:
     severity: error
   - name: payments
     url: https://127.0.0.1:{payments}/health
-    tls: {{ca_file: ca.pem, expiry: {{ticket: 21d, page: 7d}}}}
+    tls: {{grade: A, ca_file: ca.pem, expiry: {{ticket: 21d, page: 7d}}}}
     runbook: runbooks/payments.md
     severity: warning
   - name: inventory

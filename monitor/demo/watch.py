@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from alerts.incident import Incident
 from monitor.pager_sink import Alert, PagerSink
@@ -19,13 +20,20 @@ class Watch:
 
     async def values(self, metric: str) -> dict[str, float]:
         """The metric's value by target; of the last series where a target has several."""
+        return {sample.labels.get("target", ""): sample.value for sample in await self._samples(metric)}
+
+    async def grade(self, target: str) -> str | None:
+        """The letter of the target's newest TLS scan; None before the first."""
+        samples = await self._samples("monitor_tls_grade_info")
+        return next((sample.labels["grade"] for sample in samples if sample.labels["target"] == target), None)
+
+    async def _samples(self, metric: str) -> list[Sample]:
         try:
             text = (await self._client.get(f"{self._daemon_url}/metrics")).text
         except httpx.TransportError:
-            return {}
+            return []
         families = text_string_to_metric_families(text)
-        samples = [sample for family in families for sample in family.samples if sample.name == metric]
-        return {sample.labels.get("target", ""): sample.value for sample in samples}
+        return [sample for family in families for sample in family.samples if sample.name == metric]
 
     async def succeeding(self) -> set[str]:
         return {target for target, value in (await self.values("probe_success")).items() if value == 1}
