@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.support.logs import logging_as_before  # noqa: F401
 from tests.support.stores import (  # noqa: F401
     empty_url,
     postgres,

@@ -75,7 +75,7 @@ def test_the_daemon_grades_an_endpoint_and_warns_before_its_certificate_ends(tmp
             (alert,) = until(sink.alerts, what="the ticket")
             assert alert["body"]["payload"]["severity"] == "warning"
             shown = daemon.command("incidents", "show", "1", "--format", "json")
-            until(lambda: "14d" in daemon.command("incidents", "show", "1", "--format", "json"), what="the expiry")
+            until(lambda: "15d" in daemon.command("incidents", "show", "1", "--format", "json"), what="the expiry")
             assert "certificate" in shown
             page = httpx.get(f"{daemon.url}/", trust_env=False).text
             assert "A" in page

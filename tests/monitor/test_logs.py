@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
 from typing import Any, Literal, get_args
 
 import pytest
@@ -22,19 +21,6 @@ from monitor.redact import register_secret
 
 SECRET = "hunter2-'quoted'-\\slash\"-é"
 register_secret(SECRET)
-
-
-@pytest.fixture(autouse=True)
-def as_before() -> Iterator[None]:
-    """Logging is the process's own: what a test sets up is taken down."""
-    root = logging.getLogger()
-    handlers, level, hooks = root.handlers[:], root.level, (sys.excepthook, threading.excepthook, sys.unraisablehook)
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.captureWarnings(False)
-    structlog.reset_defaults()
-    sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
 
 
 def logged(format: Format = "json", level: Literal["debug", "info", "warning", "error"] = "info") -> io.StringIO:
