@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from monitor.errors import UserError
 from monitor.settings.node import Node, Path_, Step
 from monitor.settings.problem import Problem, problem_at, shown
+from probes.target import KIND_OF_SCHEME
 
 Complaint: TypeAlias = tuple[str | None, str]  # the place in the file, if it has one, and what is wrong
 
@@ -26,6 +27,7 @@ def cross_problems(root: Node) -> Iterator[Problem]:
     yield from _duplicate_names(root)
     yield from _route_names(root)
     yield from _addresses(root)
+    yield from _without_effect(root)
     yield from _store(root)
     yield from _files(root)
 
@@ -35,6 +37,36 @@ def _sections(root: Node, path: Path_) -> Iterator[tuple[Step, Node]]:
     for step, item in node.children() if node else ():
         if isinstance(item.value, dict):
             yield step, item
+
+
+# What a target says itself and its kind of probe does not look at; from `defaults` it is for the others.
+_HTTP = ("http", "https")
+EFFECTIVE: tuple[tuple[Path_, tuple[str, ...]], ...] = (
+    (("tls", "grade"), ("https",)),
+    (("expect",), _HTTP),
+    (("method",), _HTTP),
+    (("headers",), _HTTP),
+    (("body",), _HTTP),
+)
+
+
+def _without_effect(root: Node) -> Iterator[Problem]:
+    for index, target in _sections(root, ("targets",)):
+        url = target.child("url")
+        scheme = url.value.partition(":")[0].lower() if url and isinstance(url.value, str) else ""
+        if scheme not in KIND_OF_SCHEME:
+            continue
+        for path, schemes in EFFECTIVE:
+            node = target.at(path)
+            if node is not None and scheme not in schemes and _said_by_the_target(node):
+                needed = " or ".join(f"{name}://" for name in schemes)
+                text = f"has no effect on {scheme}://, only on {needed}; remove it"
+                yield problem_at(root, ("targets", index, *path), text)
+
+
+def _said_by_the_target(node: Node) -> bool:
+    children = [child for _, child in node.children()]
+    return any(map(_said_by_the_target, children)) if children else node.origin.path[:1] == ("targets",)
 
 
 def _routes(root: Node) -> Iterator[Problem]:

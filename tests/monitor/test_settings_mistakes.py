@@ -276,3 +276,20 @@ def test_an_address_that_cannot_be_asked_is_told_before_the_first_probe(tmp_path
     first, second = problems(tmp_path, text)
     assert "targets[a].url: cannot ask for AAAAA" in first
     assert "targets[b].url: 'a..b' is not a host" in second
+
+
+def test_what_a_target_says_without_effect_is_told_but_not_what_defaults_say_for_others(tmp_path: Path) -> None:
+    told = problems(
+        tmp_path,
+        ROUTES + "defaults: {tls: {grade: A}, expect: {status: [200]}}\n"
+        "targets:\n"
+        "  - {name: a, url: 'http://a', tls: {grade: B}}\n"
+        "  - {name: b, url: 'tcp://b:1', expect: {body: {regex: ok}}, method: POST}\n"
+        "  - {name: c, url: 'tcp://c:1', tls: {verify: true}}\n"
+        "  - {name: d, url: 'https://d', tls: {grade: B}, method: POST}\n",
+    )
+    assert told == [
+        "m.yaml:4: targets[a].tls.grade: has no effect on http://, only on https://; remove it",
+        "m.yaml:5: targets[b].expect: has no effect on tcp://, only on http:// or https://; remove it",
+        "m.yaml:5: targets[b].method: has no effect on tcp://, only on http:// or https://; remove it",
+    ]
