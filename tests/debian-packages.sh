@@ -5,7 +5,8 @@ set -eu
 PATH="$PATH:/usr/sbin:/sbin"
 missing=""
 need() { # need PROGRAM PACKAGE
-    command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
+    command -v "$1" >/dev/null 2>&1 && return
+    case " $missing " in *" $2 "*) ;; *) missing="$missing $2" ;; esac
 }
 need nginx nginx
 need prometheus prometheus

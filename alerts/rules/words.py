@@ -14,7 +14,8 @@ _FINEST = ((86400.0, 3600.0), (3600.0, 60.0), (10.0, 1.0), (1.0, 0.1), (-math.in
 def span(seconds: float) -> str:
     """What was measured: `90.04` is `1m30s`; no finer than people ask for at that length."""
     unit = next(unit for least, unit in _FINEST if seconds >= least)
-    return format_duration(timedelta(seconds=round(seconds / unit) * unit))
+    rounded = round(seconds / unit) * unit
+    return f"{rounded:.2g}s" if 1 <= rounded < 10 else format_duration(timedelta(seconds=rounded))
 
 
 def exactly(seconds: float) -> str:
