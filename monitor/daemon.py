@@ -19,6 +19,7 @@ from monitor.delivery import Delivery
 from monitor.errors import UserError
 from monitor.housekeeping import Housekeeping
 from monitor.http_server import address_of, bind, serve
+from monitor.links import Links
 from monitor.live import Live
 from monitor.lock import only_daemon_of
 from monitor.logs import configure_logs
@@ -76,7 +77,7 @@ async def _run(plan: Plan, load: Callable[[], Plan]) -> int:
                     external_url=settings.web.external_url,
                     expose_page=settings.web.expose_page,
                 ),
-                dashboard_url=settings.dashboards.url,
+                links=daemon.links,
             )
             async with serve(app, listener):
                 log.info("listening", address=address_of(listener))
@@ -130,6 +131,10 @@ class Daemon:
             return "they have not begun to probe"
         stats = self._pool.stats()
         return None if stats.alive == stats.workers else f"{stats.alive} of {stats.workers} are alive"
+
+    def links(self) -> Links:
+        """Those of the settings in force."""
+        return self._plan.links
 
     async def _respond(self, signal: Signal, target: Target | None) -> Incident | None:
         plan = self._plan

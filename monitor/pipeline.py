@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable
 import structlog
 
 from alerts.correlate import Correlator
-from alerts.incident import Incident
+from alerts.incident import Incident, IncidentState
 from alerts.verdict import Signal
 from monitor.bus import Batch, Bus
 from monitor.store.errors import StoreUnavailable
@@ -132,6 +132,8 @@ class Pipeline:
         if incident is not None and incident.id > self._open.get(signal.target, 0):
             self._on_open(incident)
             log.warning("incident opened", incident=incident.id, target=incident.target, title=incident.title)
+        if incident is not None and incident.state is IncidentState.RESOLVED:
+            log.info("incident resolved", incident=incident.id, target=incident.target)
         if signal.all_clear:
             self._open.pop(signal.target, None)
         elif incident is not None:  # None: a person has resolved it, which `sync` is still to see

@@ -57,11 +57,6 @@ class Database:
         await self._reader.dispose()
         await self._writer.dispose()
 
-    async def ping(self) -> None:
-        """Raises StoreUnavailable when the store does not answer."""
-        async with self._read() as connection:
-            await connection.execute(sa.select(1))
-
     @asynccontextmanager
     async def _read(self) -> AsyncIterator[AsyncConnection]:
         async with self._connection(self._reader) as connection, connection.begin():

@@ -116,10 +116,6 @@ class Outbox(Database):
         async with self._write() as connection:
             return (await connection.execute(update)).rowcount
 
-    async def release_all_leases(self) -> int:
-        """`release_leases` of everybody: right when this is the only daemon of the store."""
-        return await self.release_leases("")
-
     async def mark_sent(self, row_id: int, owner: str, at: datetime, note: str = "") -> bool:
         """The pager took it. False, and nothing is changed, when `owner` has lost the lease meanwhile."""
         return await self._mark(row_id, owner, {"state": "sent", "finished_at": at, "note": note})

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from monitor.clock import Clock
+from monitor.links import Links
 from monitor.live import Live
 from monitor.metrics import Metrics
 from monitor.web.access import Access, Guard
@@ -24,10 +27,10 @@ def create_app(
     clock: Clock,
     region: str,
     access: Access,
-    dashboard_url: str | None = None,
+    links: Callable[[], Links],
 ) -> ASGIApp:
-    """`reload` reads the settings again, or raises UserError; `dashboard_url` is an address with `{target}` in it."""
-    pages = Pages(live=live, store=store, clock=clock, region=region, dashboard_url=dashboard_url)
+    """`reload` reads the settings again, or raises UserError; `links` gives those of the settings in force."""
+    pages = Pages(live=live, store=store, clock=clock, region=region, links=links)
     app = Starlette(
         routes=[*operations(metrics, health, reload), *pages.routes()],
         exception_handlers={404: pages.not_found},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +22,7 @@ from starlette.staticfiles import StaticFiles
 from alerts.incident import Incident, IncidentState, TimelineEntry
 from alerts.runbook import render_html
 from monitor.clock import Clock
+from monitor.links import Links
 from monitor.live import Live
 from monitor.store.errors import StoreUnavailable
 from monitor.web import present
@@ -45,13 +47,13 @@ class IncidentReader(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pages:
-    """`dashboard_url` is an address with `{target}` in it."""
+    """`links` gives those of the settings in force: a reload may change them."""
 
     live: Live
     store: IncidentReader
     clock: Clock
     region: str
-    dashboard_url: str | None
+    links: Callable[[], Links]
 
     def routes(self) -> list[Route | Mount]:
         return [
@@ -108,7 +110,7 @@ class Pages:
         common = {
             "now": self.clock.now(),
             "region": self.region,
-            "dashboard_url": self.dashboard_url,
+            "links": self.links(),
             # links are relative: a proxy may serve all this below a path of its own
             "root": "../" * (request.url.path.count("/") - 1) or "./",
         }
@@ -133,9 +135,7 @@ def _environment() -> Environment:
     for read in (present.latency, present.ago, present.until, present.utc, present.shown_url, present.sparkline):
         environment.filters[read.__name__] = read
     environment.filters["runbook_html"] = _runbook_html
-    environment.globals.update(
-        dashboard_link=present.dashboard_link, RESOLVED=IncidentState.RESOLVED, box=(present.WIDTH, present.HEIGHT)
-    )
+    environment.globals.update(RESOLVED=IncidentState.RESOLVED, box=(present.WIDTH, present.HEIGHT))
     return environment
 
 

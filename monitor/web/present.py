@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from monitor.live import LatencySample
 
@@ -50,11 +50,6 @@ def shown_url(url: str) -> str:
     """The address without user and query, where tokens are kept."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-
-def dashboard_link(template: str | None, target_name: str) -> str | None:
-    """The settings' `dashboards.url` with `{target}` filled in."""
-    return None if template is None else template.replace("{target}", quote(target_name, safe=""))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from monitor.assembly import Plan, plan_of
 from monitor.clock import SystemClock
 from monitor.daemon import Daemon
 from monitor.errors import UserError
+from monitor.links import Links
 from monitor.settings import Settings
 from monitor.store import Store
 from probes.target import Target
@@ -96,3 +98,13 @@ async def test_a_start_that_fails_leaves_no_worker_behind(store: Store, tmp_path
     with pytest.raises(Exception, match="no such table"):
         await daemon.run()
     assert multiprocessing.active_children() == []
+
+
+async def test_a_reload_changes_the_links_of_the_page_too(store: Store, tmp_path: Path) -> None:
+    before = plan(tmp_path, PLAIN)
+    after = replace(before, links=Links(dashboard_url="https://grafana.example/{target}"))
+    daemon = Daemon(before, lambda: after, store)
+    async with running(daemon):
+        assert daemon.links().dashboard_url is None
+        await daemon.reload()
+        assert daemon.links().dashboard_url == "https://grafana.example/{target}"

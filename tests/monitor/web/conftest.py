@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 
 from alerts.incident import Incident, TimelineEntry
 from monitor.clock import ManualClock
+from monitor.links import Links
 from monitor.live import Live
 from monitor.metrics import Metrics
 from monitor.store import Store
@@ -74,7 +75,7 @@ async def serving(store: Store, access: Access, listen: str = "127.0.0.1") -> As
         clock=clock,
         region=fleet.REGION,
         access=access,
-        dashboard_url="https://grafana.example.com/d/monitor-overview?var-target={target}",
+        links=lambda: Links(dashboard_url="https://grafana.example.com/d/monitor-overview?var-target={target}"),
     )
     base = f"http://127.0.0.1:{listener.getsockname()[1]}"
     async with serve(app, listener), httpx.AsyncClient(base_url=base, trust_env=False) as client:

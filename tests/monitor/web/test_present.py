@@ -36,11 +36,6 @@ def test_an_address_is_shown_without_what_may_be_secret() -> None:
     assert present.shown_url("https://user@api.example.com:8443/v1?token=secret#x") == "https://api.example.com:8443/v1"
 
 
-def test_a_dashboard_link_quotes_the_name() -> None:
-    assert present.dashboard_link("http://g/?t={target}", "a/b c&d") == "http://g/?t=a%2Fb%20c%26d"
-    assert present.dashboard_link(None, "a") is None
-
-
 @given(st.lists(st.builds(LatencySample, duration_seconds=st.floats(0, 1e6), ok=st.booleans()), max_size=60))
 def test_every_sample_is_drawn_once_within_the_box(samples: list[LatencySample]) -> None:
     drawn = present.sparkline(samples)
