@@ -11,25 +11,26 @@ JOBS   ?= auto
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-# pip itself is part of what a virtual environment gives; the stamp files make a second run quick.
+# pip itself is part of what a virtual environment gives; the stamp files make a second run quick. --no-deps: the files name
+# all that is needed, and older pips resolve an extra, as in coverage[toml], to a newer version than the hashed one.
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one with PYTHON=python3.11" >&2; exit 2; }
 	@$(PYTHON) -m venv $(VENV) || { echo "python3 -m venv does not work here; on Debian: apt-get install python3-venv" >&2; exit 2; }
 
 $(VENV)/.runtime: requirements.txt pyproject.toml | $(BIN)/python
 	@echo "installing what monitor needs into $(VENV) (about a minute the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
 	@echo "installing what the tests need into $(VENV)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.txt
 	@touch $@
 
 # The test of the built wheel installs from here, so that tests contact nothing outside the machine.
 $(VENV)/.wheels: requirements.txt $(VENV)/.dev
-	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --require-hashes -r requirements.txt -w $(VENV)/wheels
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.txt -w $(VENV)/wheels
 	@touch $@
 
 demo: $(VENV)/.runtime ## the whole loop on this machine in under two minutes; KEEP=1 keeps it running

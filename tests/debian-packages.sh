@@ -12,6 +12,7 @@ need nginx nginx
 need prometheus prometheus
 need promtool prometheus
 need chromium chromium
+need prometheus-blackbox-exporter prometheus-blackbox-exporter
 need openssl openssl
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 [ -n "$missing" ] || exit 0
