@@ -18,8 +18,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from probes.engine.pool import WorkerPool
+from probes.options import TlsOptions
 from probes.result import ProbeResult
-from probes.target import Target, TlsOptions
+from probes.target import Target
 from tests.support.nginx import Nginx
 
 

@@ -9,7 +9,8 @@ from alerts.rules import MinuteCounts
 from alerts.rules.windows import BUCKETS_IN_SHORT, BURN_WINDOWS, stretched
 from monitor.clock import Clock
 from monitor.store import MinuteSum, Store
-from probes.target import Slo, Target
+from probes.options import Slo
+from probes.target import Target
 
 MOST = timedelta(days=366)  # more than any retention keeps
 

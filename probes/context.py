@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from probes.engine.exchange import Step
 from probes.result import ProbeResult
 from probes.target import Target
 
@@ -15,6 +16,7 @@ class ProbeContext:
 
     region: str
     late_seconds: float = 0.0
+    steps: list[Step] | None = None  # a list: the probe adds each of its steps, for somebody who watches
 
 
 Probe = Callable[[Target, ProbeContext], Awaitable[ProbeResult]]

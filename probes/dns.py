@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from urllib.parse import unquote, urlsplit
 
 import dns.asyncbackend
@@ -19,9 +18,10 @@ import dns.resolver
 from probes.context import ProbeContext
 from probes.engine.dial import SYSTEM_RESOLVER
 from probes.engine.exchange import Exchange
-from probes.engine.failures import Unanswered, of_os_error, of_timeout
+from probes.engine.failures import Unanswered, of_os_error
+from probes.engine.measure import measure
 from probes.engine.resolve import Address, literal
-from probes.result import DnsFacts, Failure, FailureReason, Phase, ProbeResult
+from probes.result import DnsFacts, FailureReason, Phase, ProbeResult
 from probes.target import Target
 
 DNS_PORT = 53
@@ -55,35 +55,13 @@ def question_of(url: str) -> Question:
 
 
 async def probe(target: Target, context: ProbeContext) -> ProbeResult:
-    started_at, begun = datetime.now(UTC), time.monotonic()
-    exchange = Exchange()
-    answer: dns.message.Message | None = None
-    failure: Failure | None = None
-    timeout_seconds = target.timeout.total_seconds()
-    try:
-        async with asyncio.timeout(timeout_seconds):
-            question = question_of(target.url)
-            answer = await _ask(question, exchange, begun + timeout_seconds)
-            _judge(question, answer)
-    except TimeoutError:
-        failure = of_timeout(timeout_seconds, exchange.stage, time.monotonic() - exchange.stage_since)
-    except Unanswered as unanswered:
-        failure = unanswered.failure
-    exchange.enter(None)
-    ended = time.monotonic()
-    return ProbeResult(
-        target=target.name,
-        region=context.region,
-        kind="dns",
-        started_at=started_at,
-        monotonic_seconds=ended,
-        duration_seconds=ended - begun,
-        phases=tuple(exchange.phases.items()),
-        failure=failure,
-        late_seconds=context.late_seconds,
-        address=exchange.address,
-        dns=_facts(answer),
-    )
+    async def ask(exchange: Exchange, deadline: float) -> None:
+        question = question_of(target.url)
+        answer = await _ask(question, exchange, deadline)
+        exchange.dns = _facts(answer)
+        _judge(question, answer)
+
+    return await measure("dns", target, context, ask)
 
 
 async def _ask(question: Question, exchange: Exchange, deadline: float) -> dns.message.Message:
@@ -139,9 +117,7 @@ def _judge(question: Question, answer: dns.message.Message) -> None:
         raise Unanswered(FailureReason.DNS, f"{asked}: the answer has no such record")
 
 
-def _facts(answer: dns.message.Message | None) -> DnsFacts | None:
-    if answer is None:
-        return None
+def _facts(answer: dns.message.Message) -> DnsFacts:
     return DnsFacts(
         rcode=dns.rcode.to_text(answer.rcode()),
         answers=_records(answer.answer),

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from urllib.parse import parse_qsl, urlsplit
 
 from probes.context import ProbeContext
 from probes.engine.assertions import check
 from probes.engine.exchange import Exchange
-from probes.engine.failures import Unanswered, failure, of_timeout
+from probes.engine.failures import Unanswered
+from probes.engine.measure import measure
 from probes.engine.request import REDIRECTS, Prepared, prepare, redirected, shown
 from probes.engine.response import Answer
 from probes.engine.transport import ProbeTransport, ProbeTransportError
-from probes.result import Failure, FailureReason, HttpFacts, ProbeResult
+from probes.result import FailureReason, HttpFacts, ProbeResult
 from probes.target import Target
 
 SHORTEST_SECRET = 4
@@ -26,73 +23,48 @@ _transport = ProbeTransport()
 _prepared: dict[str, Prepared] = {}
 
 
-@dataclass(slots=True)
-class _Outcome:
-    answer: Answer | None = None
-    redirects: int = 0
-    failure: Failure | None = None
-
-
 async def probe(target: Target, context: ProbeContext) -> ProbeResult:
-    started_at, begun = datetime.now(UTC), time.monotonic()
-    exchange = Exchange(tls=target.tls, server_name=target.tls.server_name, max_body_bytes=target.max_body_bytes)
-    outcome = _Outcome()
-    timeout_seconds = target.timeout.total_seconds()
-    try:
-        async with asyncio.timeout(timeout_seconds):
-            await _exchange(_prepared_for(target), exchange, outcome, begun + timeout_seconds)
-    except TimeoutError:
-        outcome.failure = of_timeout(timeout_seconds, exchange.stage, time.monotonic() - exchange.stage_since)
-    except (Unanswered, ProbeTransportError) as error:
-        outcome.failure = error.failure
-    exchange.enter(None)
-    duration_seconds = time.monotonic() - begun
-    if outcome.failure is None and outcome.answer is not None:
-        outcome.failure = check(target.expect, outcome.answer, hide=lambda text: _hide(text, _parts_sent(target)))
-    return ProbeResult(
-        target=target.name,
-        region=context.region,
-        kind="http",
-        started_at=started_at,
-        monotonic_seconds=time.monotonic(),
-        duration_seconds=duration_seconds,
-        phases=tuple(exchange.phases.items()),
-        failure=outcome.failure and failure(outcome.failure.reason, _hide(outcome.failure.detail, _sent(target))),
-        late_seconds=context.late_seconds,
-        address=exchange.address,
-        tls=exchange.session,
-        http=_facts(outcome),
-    )
+    async def ask(exchange: Exchange, deadline: float) -> None:
+        try:
+            answer = await _exchange(_prepared_for(target), exchange, deadline)
+        except (Unanswered, ProbeTransportError) as error:
+            raise Unanswered(error.failure.reason, _hide(error.failure.detail, _sent(target))) from None
+        exchange.enter(None)
+        judged = check(target.expect, answer, hide=lambda text: _hide(text, _parts_sent(target)))
+        if judged is not None:
+            raise Unanswered(judged.reason, _hide(judged.detail, _sent(target)))
+
+    return await measure("http", target, context, ask)
 
 
-async def _exchange(prepared: Prepared, exchange: Exchange, outcome: _Outcome, deadline: float) -> None:
+async def _exchange(prepared: Prepared, exchange: Exchange, deadline: float) -> Answer:
     """Ask, and follow redirects; a status that is expected is an answer, and not followed."""
     target = prepared.target
     request = prepared.request({"exchange": exchange, "deadline": deadline})
+    redirects = 0
     while True:
         response = await _transport.handle_async_request(request)
-        outcome.answer = response.extensions["answer"]
+        answer: Answer = response.extensions["answer"]
+        exchange.http = _facts(answer, redirects)
         status = response.status_code
         if status not in REDIRECTS or status in target.expect.status or target.max_redirects == 0:
-            return
-        if outcome.redirects == target.max_redirects:
+            return answer
+        if redirects == target.max_redirects:
             raise Unanswered(
                 FailureReason.REDIRECT,
                 f"more than {target.max_redirects} redirects; the last came from {shown(request.url)}",
             )
         request = redirected(prepared, request, response)
-        outcome.redirects += 1
+        redirects += 1
+        exchange.http = _facts(answer, redirects)
         exchange.server_name = target.tls.server_name if request.url.host == prepared.url.host else None
 
 
-def _facts(outcome: _Outcome) -> HttpFacts | None:
-    answer = outcome.answer
-    if answer is None:
-        return None
+def _facts(answer: Answer, redirects: int) -> HttpFacts:
     return HttpFacts(
         status_code=answer.status_code,
         version=answer.version,
-        redirects=outcome.redirects,
+        redirects=redirects,
         body_bytes=len(answer.body),
         content_length=answer.content_length,
         body_cut=answer.cut,

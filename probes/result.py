@@ -16,6 +16,15 @@ class Phase(StrEnum):
     PROCESSING = "processing"
     TRANSFER = "transfer"
     REQUEST = "request"  # dns only: question sent to answer read
+    SETUP = "setup"  # icmp only: the socket made and the packet built
+    RTT = "rtt"  # icmp only: echo sent to reply received
+
+
+class Clock(StrEnum):
+    """What told when the answer's first byte came (phase `processing`, or `rtt`)."""
+
+    KERNEL = "kernel"  # the kernel's receive timestamp: free of the prober's own delays
+    USER = "user"  # when this process read it: right only if the process was not held up, see `suspect`
 
 
 class FailureReason(StrEnum):
@@ -35,6 +44,11 @@ class FailureReason(StrEnum):
     JSON = "json"
     TOO_LARGE = "too_large"
     REDIRECT = "redirect"
+    VERSION = "version"  # of HTTP or TLS: not the one that was expected
+    RESPONSE = "response"  # a dialogue over tcp, tls or websocket did not go as expected
+    UNHEALTHY = "unhealthy"  # gRPC health: the service says that it does not serve
+    AUTH = "auth"  # no token was to be had
+    PROXY = "proxy"  # the proxy refused or failed
     INTERNAL = "internal"  # our own fault; never the service's
 
 
@@ -112,6 +126,8 @@ class ProbeResult:
     phases: tuple[tuple[Phase, float], ...] = ()
     failure: Failure | None = None
     late_seconds: float = 0.0  # how much after its due time the schedule started it
+    clock: Clock = Clock.USER  # of the phases that wait for the network
+    suspect: bool = False  # the prober was held up meanwhile: its durations may be its own, and count as no slowness
     address: str | None = None  # the IP address that was probed
     tls: TlsSession | None = None
     http: HttpFacts | None = None

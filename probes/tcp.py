@@ -2,44 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from probes.context import ProbeContext
-from probes.engine.dial import dial
 from probes.engine.exchange import Exchange
-from probes.engine.failures import Unanswered, of_timeout
-from probes.result import Failure, ProbeResult
+from probes.engine.measure import measure
+from probes.engine.stream import open_stream
+from probes.result import ProbeResult
 from probes.target import Target
 
 
 async def probe(target: Target, context: ProbeContext) -> ProbeResult:
-    started_at, begun = datetime.now(UTC), time.monotonic()
-    exchange = Exchange()
-    failure: Failure | None = None
-    timeout_seconds = target.timeout.total_seconds()
-    try:
-        async with asyncio.timeout(timeout_seconds):
-            where = urlsplit(target.url)
-            sock = await dial(where.hostname or "", where.port or 0, exchange, deadline=begun + timeout_seconds)
-            sock.close()
-    except TimeoutError:
-        failure = of_timeout(timeout_seconds, exchange.stage, time.monotonic() - exchange.stage_since)
-    except Unanswered as unanswered:
-        failure = unanswered.failure
-    exchange.enter(None)
-    ended = time.monotonic()
-    return ProbeResult(
-        target=target.name,
-        region=context.region,
-        kind="tcp",
-        started_at=started_at,
-        monotonic_seconds=ended,
-        duration_seconds=ended - begun,
-        phases=tuple(exchange.phases.items()),
-        failure=failure,
-        late_seconds=context.late_seconds,
-        address=exchange.address,
-    )
+    async def ask(exchange: Exchange, deadline: float) -> None:
+        where = urlsplit(target.url)
+        stream = await open_stream(where.hostname or "", where.port or 0, exchange, deadline=deadline)
+        stream.close()
+
+    return await measure("tcp", target, context, ask)

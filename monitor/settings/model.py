@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 from pydantic import Field, PrivateAttr, SecretStr, WithJsonSchema, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from probes.options import Model
 from probes.quantity import Duration
-from probes.target import Model, Target, TargetOptions
+from probes.target import Target, TargetOptions
 
 REFERENCE_PATTERN = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$"
 STORE_URL_PATTERN = rf"{REFERENCE_PATTERN}|^(sqlite|postgres(ql)?)(\+[a-z0-9]+)?://(?![^/]*:[^/]*@)"

@@ -14,8 +14,8 @@ from typing import Any
 
 from probes.engine.failures import failure
 from probes.engine.response import Answer
+from probes.options import Expect
 from probes.result import Failure, FailureReason
-from probes.target import Expect
 
 # A pattern such as (a+)+$ can take for ever on a short text, and would hold up every other target of the process.
 SEARCH_CPU_SECONDS = 0.25

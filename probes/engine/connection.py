@@ -13,56 +13,9 @@ from typing import cast
 from probes.engine.exchange import Exchange
 from probes.engine.failures import Unanswered, of_os_error, of_tls_error
 from probes.engine.response import Answer, ResponseReader
+from probes.engine.tls_layer import TlsLayer
 from probes.engine.tls_session import session_of
 from probes.result import FailureReason, Phase
-
-READ_BYTES = 65536
-
-
-class TlsLayer:
-    """The client's end of TLS between the bytes on the wire and those of HTTP."""
-
-    def __init__(self, context: ssl.SSLContext, server_name: str) -> None:
-        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.ssl_object = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
-        self.verifies = context.verify_mode is ssl.CERT_REQUIRED
-        self.ready = False
-        self.ended = False  # the other side said that nothing more comes
-
-    def handshake(self) -> bool:
-        """Go on with it; true when it is done. Raises ssl.SSLError."""
-        try:
-            self.ssl_object.do_handshake()
-        except ssl.SSLWantReadError:
-            return False
-        self.ready = True
-        return True
-
-    def receive(self, data: bytes) -> None:
-        self._incoming.write(data)
-
-    def read(self) -> bytes:
-        """The next bytes of the answer; empty when more has to come first. Raises ssl.SSLError."""
-        try:
-            return self.ssl_object.read(READ_BYTES)
-        except ssl.SSLWantReadError:
-            return b""
-        except ssl.SSLZeroReturnError:
-            self.ended = True
-            return b""
-
-    def write(self, data: bytes) -> None:
-        self.ssl_object.write(data)
-
-    def goodbye(self) -> None:
-        """Leave a close_notify to be sent; the other side's is not waited for."""
-        try:
-            self.ssl_object.unwrap()
-        except ssl.SSLError:
-            return
-
-    def to_send(self) -> bytes:
-        return self._outgoing.read()
 
 
 class Connection(asyncio.Protocol):

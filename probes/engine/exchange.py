@@ -5,8 +5,17 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from probes.result import Phase, TlsSession
-from probes.target import TlsOptions
+from probes.options import TlsOptions
+from probes.result import Clock, DnsFacts, HttpFacts, Phase, TlsSession
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that happened in a probe, for people: `at_seconds` on the monotonic clock."""
+
+    at_seconds: float
+    what: str  # a few words that are the same at each probe: "connected", "sent the request"
+    detail: str = ""  # what was sent or seen; never a secret
 
 
 @dataclass(slots=True, kw_only=True)
@@ -21,16 +30,28 @@ class Exchange:
     phases: dict[Phase, float] = field(default_factory=dict)
     address: str | None = None
     session: TlsSession | None = None
+    clock: Clock = Clock.USER
+    suspect: bool = False
+    http: HttpFacts | None = None
+    dns: DnsFacts | None = None
     stage: Phase | None = None
-    stage_since: float = 0.0  # time.monotonic()
+    stage_since: float = 0.0  # time.monotonic(); without a stage: when the last one ended
+    steps: list[Step] | None = None  # a list: each step is to be kept, somebody wants to read them
 
-    def enter(self, stage: Phase | None) -> None:
-        """End the phase that was going on, if any, and begin `stage`."""
-        now = time.monotonic()
+    def enter(self, stage: Phase | None, at: float | None = None) -> None:
+        """End the phase that was going on, if any, and begin `stage`; `at` when that was earlier than now."""
+        if stage is None and self.stage is None:
+            return
+        now = time.monotonic() if at is None else at
         if self.stage is not None:
-            self.phases[self.stage] = self.phases.get(self.stage, 0.0) + now - self.stage_since
+            self.phases[self.stage] = self.phases.get(self.stage, 0.0) + max(0.0, now - self.stage_since)
         self.stage = stage
         self.stage_since = now
+
+    def note(self, what: str, detail: str = "") -> None:
+        """A step for those who watch. Costs nothing when nobody does; a detail that costs to make is made only then."""
+        if self.steps is not None:
+            self.steps.append(Step(time.monotonic(), what, detail))
 
     def saw_session(self, session: TlsSession) -> None:
         """Of several sessions (redirects) keep the one that ends first: its end is what breaks the target."""

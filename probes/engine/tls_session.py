@@ -12,14 +12,14 @@ from pathlib import Path
 from cryptography import x509
 
 from probes.engine.failures import Unanswered
+from probes.options import TlsOptions
 from probes.result import FailureReason, TlsSession
-from probes.target import TlsOptions
 
 MAX_ENDS = 4096
 _ends: dict[str, datetime | None] = {}
 
 
-def client_context(options: TlsOptions) -> ssl.SSLContext:
+def client_context(options: TlsOptions, alpn: tuple[str, ...] = ()) -> ssl.SSLContext:
     """A context for these options; building one takes milliseconds, so they are kept. With `ca_file` only the
     authorities in it are trusted, else the system's. A file that was changed is read anew.
 
@@ -28,15 +28,16 @@ def client_context(options: TlsOptions) -> ssl.SSLContext:
     path = options.ca_file
     try:
         changed_ns = path.stat().st_mtime_ns if path else 0
-        return _context(path, changed_ns, options.verify)
+        return _context(path, changed_ns, options.verify, alpn)
     except (OSError, ssl.SSLError) as error:
         raise Unanswered(FailureReason.INTERNAL, f"tls.ca_file {path} cannot be used: {error}") from None
 
 
 @lru_cache(maxsize=256)
-def _context(ca_file: Path | None, _changed_ns: int, verify: bool) -> ssl.SSLContext:
+def _context(ca_file: Path | None, _changed_ns: int, verify: bool, alpn: tuple[str, ...]) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
-    context.set_alpn_protocols(["http/1.1"])
+    if alpn:
+        context.set_alpn_protocols(list(alpn))
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 import time
 
 import httpx
 
-from probes.engine.connection import Connection, TlsLayer
+from probes.engine.connection import Connection
 from probes.engine.dial import SYSTEM_RESOLVER, dial
 from probes.engine.exchange import Exchange
 from probes.engine.failures import Unanswered
 from probes.engine.resolve import Resolver
 from probes.engine.response import Answer, ResponseReader
-from probes.engine.tls_session import client_context
+from probes.engine.tls_layer import tls_layer
 from probes.result import FailureReason
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -58,7 +57,7 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         body = await request.aread()
         tls = None
         if url.scheme == "https":
-            tls = _tls_layer(exchange, exchange.server_name or host.rstrip("."))
+            tls = tls_layer(exchange, exchange.server_name or host.rstrip("."))
         connection = Connection(
             _head(request) + body, ResponseReader(request.method, exchange.max_body_bytes), exchange, tls
         )
@@ -79,13 +78,6 @@ class ProbeTransportError(httpx.TransportError):
     def __init__(self, unanswered: Unanswered, request: httpx.Request) -> None:
         super().__init__(unanswered.failure.detail, request=request)
         self.failure = unanswered.failure
-
-
-def _tls_layer(exchange: Exchange, server_name: str) -> TlsLayer:
-    try:
-        return TlsLayer(client_context(exchange.tls), server_name)
-    except (ValueError, ssl.SSLError) as error:  # a name that cannot be one: an empty label, or too long
-        raise Unanswered(FailureReason.TLS, f"{server_name!r} cannot be a server name: {error}") from None
 
 
 def _head(request: httpx.Request) -> bytes:

@@ -10,8 +10,9 @@ from alerts.incident import IncidentState
 from monitor.clock import ManualClock
 from monitor.past import preload
 from monitor.store import History, Store
+from probes.options import Slo
 from probes.result import Failure, FailureReason
-from probes.target import Slo, Target
+from probes.target import Target
 from tests.support.incidents import saved
 from tests.support.results import result_at
 

@@ -18,8 +18,9 @@ from monitor.links import Links
 from monitor.pipeline import Pipeline
 from monitor.store import Store, StoreUnavailable
 from monitor.store.tables import incidents
+from probes.options import OutageOptions, RecoveryOptions
 from probes.result import Failure, FailureReason, ProbeResult
-from probes.target import OutageOptions, RecoveryOptions, Target
+from probes.target import Target
 from tests.support.incidents import OPEN
 from tests.support.results import result_at
 

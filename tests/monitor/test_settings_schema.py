@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from monitor.errors import UserError
 from monitor.settings import Settings, load
 from monitor.settings.schema import schema_of_settings
-from probes.target import OutageOptions
+from probes.options import OutageOptions
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "monitor.yaml"
 SCHEMA = schema_of_settings()

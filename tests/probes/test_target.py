@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from probes.target import OutageOptions, Slo, Target, TargetOptions
+from probes.options import OutageOptions, Slo
+from probes.target import Target, TargetOptions
 
 SECRET = "q7-not-to-be-seen"
 durations = st.integers(100, 10**6).map(lambda ms: timedelta(milliseconds=ms))

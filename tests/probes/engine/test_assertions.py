@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from probes.engine import assertions
 from probes.engine.assertions import SearchTooLong, at_path, body_text, check, search
 from probes.engine.response import Answer
+from probes.options import Expect
 from probes.result import FailureReason
-from probes.target import Expect
 
 CATASTROPHE = "(a+)+$"
 LONG_FOR_IT = "a" * 60 + "b"

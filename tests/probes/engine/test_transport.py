@@ -10,8 +10,8 @@ import pytest
 from probes.engine.exchange import Exchange
 from probes.engine.resolve import Address, literal
 from probes.engine.transport import ProbeTransport, ProbeTransportError
+from probes.options import TlsOptions
 from probes.result import FailureReason, Phase
-from probes.target import TlsOptions
 from tests.support.misbehaving import Misbehaving, full_backlog
 from tests.support.nginx import Nginx
 from tests.support.wait import free_port

@@ -1,0 +1,119 @@
+"""The sections of what a user may say of a target. Each field's description is what editors and
+`monitor check --schema` show of it."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from probes.quantity import Duration, Percent, format_duration
+
+Letter = Literal["A+", "A", "A-", "B", "C", "D", "E", "F"]
+
+
+class Model(BaseModel):
+    """Frozen, and an unknown field is an error: a misspelt setting must never be ignored. Errors never show the input:
+    it may be a secret in the wrong place."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, hide_input_in_errors=True)
+
+
+class BodyExpect(Model):
+    """What the first `max_bytes` of the body, decoded with replacement of what is not text, must match."""
+
+    regex: str | None = Field(None, description="a regular expression that must be found in the body")
+    not_regex: str | None = Field(None, description="a regular expression that must not be found in the body")
+
+    @field_validator("regex", "not_regex")
+    @classmethod
+    def _compiles(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                re.compile(value)
+            except (re.error, OverflowError, RecursionError) as error:
+                raise ValueError(f"{value!r} is not a regular expression: {error}") from None
+        return value
+
+
+class Expect(Model):
+    """What a good answer looks like. `json` maps a dotted path (`checks.0.status`) to the value it must have."""
+
+    status: tuple[Annotated[int, Field(ge=100, le=599)], ...] = Field(
+        (), description="the HTTP statuses that are good; empty: any 2xx"
+    )
+    body: BodyExpect = Field(BodyExpect(), description="what the body must or must not match")
+    json_: dict[str, str | int | float | bool | None] = Field(
+        default_factory=dict,
+        alias="json",
+        description="for a JSON body: dotted path, such as checks.0.status, to the value that must stand there",
+    )
+
+
+class LatencyObjective(Model):
+    """`p99: 400ms`: 99 % of the good answers come within 400 ms."""
+
+    p50: Duration | None = Field(None, description="half of the good answers come within this time")
+    p90: Duration | None = Field(None, description="90 % of the good answers come within this time")
+    p95: Duration | None = Field(None, description="95 % of the good answers come within this time")
+    p99: Duration | None = Field(None, description="99 % of the good answers come within this time")
+    p999: Duration | None = Field(None, description="99.9 % of the good answers come within this time")
+
+    def objectives(self) -> tuple[tuple[str, float, float], ...]:
+        """(name, share of answers that must be in time, threshold in seconds) of those that are set."""
+        shares = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
+        return tuple(
+            (name, share, getattr(self, name).total_seconds())
+            for name, share in shares.items()
+            if getattr(self, name) is not None
+        )
+
+
+class Slo(Model):
+    """The objectives of a target over a sliding window."""
+
+    availability: Percent | None = Field(None, description="the share of probes that must succeed, such as 99.9%")
+    latency: LatencyObjective = Field(LatencyObjective(), description="how soon answers must come")
+    window: Duration = Field(timedelta(days=30), description="the time over which the error budget is counted")
+
+
+class ExpiryThresholds(Model):
+    """How long before a certificate's end a ticket is opened, and a person is paged."""
+
+    ticket: Duration = Field(timedelta(days=21), description="open a ticket this long before the certificate ends")
+    page: Duration = Field(timedelta(days=7), description="page a person this long before the certificate ends")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.page > self.ticket:
+            page, ticket = format_duration(self.page), format_duration(self.ticket)
+            raise ValueError(f"page ({page}) must not be longer before the end than ticket ({ticket})")
+        return self
+
+
+class TlsOptions(Model):
+    """How a target's certificate is verified and its TLS graded."""
+
+    grade: Letter | None = Field(None, description="the grade that must be reached; without it nothing is graded")
+    every: Duration = Field(timedelta(hours=6), description="how often the endpoint is graded")
+    expiry: ExpiryThresholds = Field(ExpiryThresholds(), description="when an ending certificate is reported")
+    verify: bool = Field(True, description="whether an invalid certificate makes the probe fail")
+    ca_file: Path | None = Field(None, description="a PEM file with the authorities to trust instead of the system's")
+    server_name: str | None = Field(None, description="the name asked for and verified, if not the address's host")
+
+
+class OutageOptions(Model):
+    """When failing probes become an outage."""
+
+    failures: int = Field(3, ge=1, description="this many failing probes in a row")
+    for_: Duration = Field(timedelta(seconds=60), alias="for", description="and failing at least this long")
+
+
+class RecoveryOptions(Model):
+    """When an outage is over."""
+
+    successes: int = Field(3, ge=1, description="this many good probes in a row")
+    for_: Duration = Field(timedelta(seconds=30), alias="for", description="and good at least this long")
