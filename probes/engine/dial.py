@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import socket
 import time
+from contextlib import nullcontext
 
+from probes.engine.arrivals import ask_for_stamps, handshake_seconds
 from probes.engine.exchange import Exchange
 from probes.engine.failures import Unanswered, of_os_error
 from probes.engine.resolve import Address, Resolver, SystemResolver
@@ -16,9 +20,10 @@ SYSTEM_RESOLVER = SystemResolver()
 
 async def dial(
     host: str, port: int, exchange: Exchange, *, deadline: float, resolver: Resolver = SYSTEM_RESOLVER
-) -> socket.socket:
-    """A connected non-blocking socket. `deadline` is on the monotonic clock; it is only used to share the time out: an
-    address that does not answer gets an equal share of what is left, so that the next one still has its turn.
+) -> tuple[socket.socket, bool]:
+    """A connected non-blocking socket, and whether the kernel stamps what it receives. `deadline` is on the monotonic
+    clock; it is only used to share the time out: an address that does not answer gets an equal share of what is left,
+    so that the next one still has its turn.
 
     Raises Unanswered; when there were several addresses its detail names each of them.
     """
@@ -30,7 +35,7 @@ async def dial(
         exchange.address = address.ip
         share_seconds = None if left == 1 else (deadline - time.monotonic()) / left
         try:
-            return await _connect(address, share_seconds)
+            return await _connect(address, share_seconds, exchange)
         except TimeoutError:
             refusals.append(Unanswered(FailureReason.TIMEOUT, f"connecting to {address}: no answer"))
         except OSError as error:
@@ -38,21 +43,42 @@ async def dial(
     raise _most_telling(refusals)
 
 
-async def _connect(address: Address, seconds: float | None) -> socket.socket:
+async def _connect(address: Address, seconds: float | None, exchange: Exchange) -> tuple[socket.socket, bool]:
     sock = socket.socket(address.family, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        loop = asyncio.get_running_loop()
-        if seconds is None:
-            await loop.sock_connect(sock, address.sockaddr)
-        else:
-            async with asyncio.timeout(seconds):
-                await loop.sock_connect(sock, address.sockaddr)
+        stamped = ask_for_stamps(sock)
+        before = time.monotonic()
+        error = sock.connect_ex(address.sockaddr)
+        if error == errno.EINPROGRESS:
+            async with asyncio.timeout(seconds) if seconds is not None else nullcontext():
+                await _writable(sock)
+            error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            raise OSError(error, os.strerror(error))
+        took_seconds = handshake_seconds(sock)
+        exchange.enter(None, None if took_seconds is None else min(before + took_seconds, time.monotonic()))
     except BaseException:
         sock.close()
         raise
-    return sock
+    return sock, stamped
+
+
+async def _writable(sock: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    writable = loop.create_future()
+    descriptor = sock.fileno()
+    loop.add_writer(descriptor, _set, writable)
+    try:
+        await writable
+    finally:
+        loop.remove_writer(descriptor)
+
+
+def _set(writable: asyncio.Future[None]) -> None:
+    if not writable.done():
+        writable.set_result(None)
 
 
 def _most_telling(refusals: list[Unanswered]) -> Unanswered:

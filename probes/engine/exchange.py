@@ -30,8 +30,8 @@ class Exchange:
     phases: dict[Phase, float] = field(default_factory=dict)
     address: str | None = None
     session: TlsSession | None = None
-    clock: Clock = Clock.USER
-    suspect: bool = False
+    clock: Clock | None = None
+    held_up_seconds: float = 0.0  # the longest that this process is known to have been kept from its work
     http: HttpFacts | None = None
     dns: DnsFacts | None = None
     stage: Phase | None = None
@@ -47,6 +47,14 @@ class Exchange:
             self.phases[self.stage] = self.phases.get(self.stage, 0.0) + max(0.0, now - self.stage_since)
         self.stage = stage
         self.stage_since = now
+
+    def leave_out(self, seconds: float) -> None:
+        """So much of the phase that goes on was this process's own time, and does not count."""
+        self.stage_since += seconds
+
+    def held_up(self, seconds: float) -> None:
+        """A step that takes no time took so long: what was measured around it may be the prober's own slowness."""
+        self.held_up_seconds = max(self.held_up_seconds, seconds)
 
     def note(self, what: str, detail: str = "") -> None:
         """A step for those who watch. Costs nothing when nobody does; a detail that costs to make is made only then."""

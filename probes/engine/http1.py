@@ -1,4 +1,4 @@
-"""HTTP/1.1 over a Stream, where the transport's own fast path does not reach: through a proxy, or beside HTTP/2."""
+"""HTTP/1.1 over a Stream: one request, one answer."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ async def ask_http1(stream: Stream, wire: bytes, reader: ResponseReader, exchang
             reader.end()
             break
         if exchange.stage is Phase.PROCESSING:
-            exchange.enter(Phase.TRANSFER)
+            exchange.enter(Phase.TRANSFER, stream.arrived)
             exchange.note("first bytes of the answer")
         reader.feed(data)
-    exchange.enter(None)
+    exchange.enter(None, stream.arrived_whole)
     return reader.answer

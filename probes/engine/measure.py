@@ -9,12 +9,19 @@ from datetime import UTC, datetime
 
 from probes.context import ProbeContext
 from probes.engine.exchange import Exchange
-from probes.engine.failures import Unanswered, of_timeout
-from probes.result import Failure, ProbeResult
+from probes.engine.failures import Unanswered, failure, of_timeout
+from probes.engine.lag import loop_lag
+from probes.result import Clock, Failure, FailureReason, ProbeResult
 from probes.target import Target
 
 Ask = Callable[[Exchange, float], Awaitable[None]]
 """Ask the service, within the deadline on the monotonic clock, and fill the exchange. Raises Unanswered."""
+
+# From this share of a duration on, time in which the prober stood still makes the duration suspect.
+SUSPECT_SHARE = 0.05
+SUSPECT_SECONDS = 0.001
+# From this share of the timeout on, a prober that stood still, and not the service, missed the deadline.
+FALSE_TIMEOUT_SHARE = 0.1
 
 
 async def measure(kind: str, target: Target, context: ProbeContext, ask: Ask) -> ProbeResult:
@@ -26,31 +33,60 @@ async def measure(kind: str, target: Target, context: ProbeContext, ask: Ask) ->
         max_body_bytes=target.max_body_bytes,
         steps=context.steps,
     )
-    failure: Failure | None = None
+    failed: Failure | None = None
     timeout_seconds = target.timeout.total_seconds()
+    lag = loop_lag()
+    lag.begin()
     try:
         async with asyncio.timeout(timeout_seconds):
             await ask(exchange, begun + timeout_seconds)
     except TimeoutError:
-        failure = of_timeout(timeout_seconds, exchange.stage, time.monotonic() - exchange.stage_since)
+        now = time.monotonic()
+        stood_still = max(now - begun - timeout_seconds, lag.longest_since(begun, now))
+        failed = _timed_out(timeout_seconds, exchange, now, stood_still)
     except Unanswered as unanswered:
-        failure = unanswered.failure
-    exchange.enter(None)
+        failed = unanswered.failure
+    finally:
+        lag.end()
+    now = time.monotonic()
+    duration_seconds, kernel = _duration(exchange, begun, now)
+    if not kernel:  # what the kernel's stamps say is free of it
+        exchange.held_up(lag.longest_since(begun, now))
     return ProbeResult(
         target=target.name,
         region=context.region,
         kind=kind,
         started_at=started_at,
-        monotonic_seconds=time.monotonic(),
-        # To the end of the last phase: judging the answer is no time of the service.
-        duration_seconds=max(0.0, (exchange.stage_since or time.monotonic()) - begun),
+        monotonic_seconds=now,
+        duration_seconds=duration_seconds,
         phases=tuple(exchange.phases.items()),
-        failure=failure,
+        failure=failed,
         late_seconds=context.late_seconds,
-        clock=exchange.clock,
-        suspect=exchange.suspect,
+        clock=Clock.KERNEL if kernel else Clock.USER,
+        suspect=exchange.held_up_seconds > max(SUSPECT_SECONDS, SUSPECT_SHARE * duration_seconds),
         address=exchange.address,
         tls=exchange.session,
         http=exchange.http,
         dns=exchange.dns,
     )
+
+
+def _timed_out(timeout_seconds: float, exchange: Exchange, now: float, stood_still_seconds: float) -> Failure:
+    if stood_still_seconds > FALSE_TIMEOUT_SHARE * timeout_seconds:
+        detail = (
+            f"not done within {timeout_seconds:g} s, but the prober itself stood still for {stood_still_seconds:.2f} s"
+        )
+        return failure(FailureReason.INTERNAL, detail)
+    return of_timeout(timeout_seconds, exchange.stage, now - exchange.stage_since)
+
+
+def _duration(exchange: Exchange, begun: float, now: float) -> tuple[float, bool]:
+    """(seconds, whether they are by the kernel's clock). Judging the answer is no time of the service.
+
+    With every phase by the kernel's clock the duration is their sum, which leaves out what the prober did between them;
+    else, and where a phase was broken off, it is the time from the beginning to the end of the last phase."""
+    whole = exchange.stage is None and bool(exchange.phases)
+    exchange.enter(None)
+    if whole and exchange.clock is Clock.KERNEL:
+        return sum(exchange.phases.values()), True
+    return max(0.0, (exchange.stage_since or now) - begun), False

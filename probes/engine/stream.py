@@ -1,30 +1,48 @@
-"""One TCP connection that a probe talks over, in the clear or under TLS."""
+"""One TCP connection that a probe talks over, in the clear or under TLS: non-blocking, timed by the kernel's clock."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 import ssl
+import time
 from contextlib import suppress
 
+from probes.engine.arrivals import ANCILLARY_BYTES, Arrivals
 from probes.engine.dial import SYSTEM_RESOLVER, dial
 from probes.engine.exchange import Exchange
 from probes.engine.failures import Unanswered, of_os_error, of_tls_error
 from probes.engine.resolve import Resolver
 from probes.engine.tls_layer import READ_BYTES, TlsLayer, tls_layer
 from probes.engine.tls_session import session_of
-from probes.result import FailureReason, Phase
+from probes.result import Clock, FailureReason, Phase
+
+# A stamp is that of the last packet that a read touched. While the first byte is waited for, less is read at a time.
+FIRST_READ_BYTES = 4096
 
 
 class Stream:
     """Made by `open_stream`, ended by `close`. The caller holds the deadline. Every method raises Unanswered for what
-    the network or the other side does."""
+    the network or the other side does.
 
-    def __init__(self, sock: socket.socket, exchange: Exchange) -> None:
+    `arrived` is when the first of the bytes came that `receive` has just given, and `arrived_whole` when the last did,
+    on the monotonic clock: by the kernel's stamps where they are to be had, which makes the exchange's clock that of
+    the kernel; else when they were read.
+    """
+
+    __slots__ = ("_arrivals", "_exchange", "_loop", "_sock", "_tls", "_waiting", "_watched", "arrived", "arrived_whole")
+
+    def __init__(self, sock: socket.socket, exchange: Exchange, *, stamped: bool = False) -> None:
+        self.arrived = self.arrived_whole = 0.0
         self._sock = sock
         self._exchange = exchange
         self._tls: TlsLayer | None = None
         self._loop = asyncio.get_running_loop()
+        self._waiting: asyncio.Future[None] | None = None
+        self._watched = False
+        self._arrivals = Arrivals() if stamped else None
+        if exchange.clock is not Clock.USER:  # of one probe's connections each must have stamps
+            exchange.clock = Clock.KERNEL if stamped else Clock.USER
 
     @property
     def alpn(self) -> str | None:
@@ -39,40 +57,54 @@ class Stream:
 
     async def receive(self) -> bytes:
         """The next bytes, at most some 64 KiB; empty when the other side has ended."""
-        if self._tls is None:
+        tls = self._tls
+        if tls is None:
             return await self._receive_raw()
         while True:
             try:
-                if data := self._tls.read():
+                if data := tls.read():
                     return data
             except ssl.SSLError as error:
                 raise of_tls_error(error) from None
-            if self._tls.ended or not (raw := await self._receive_raw()):
+            if tls.ended or not (raw := await self._receive_raw()):
                 return b""
-            self._tls.receive(raw)
+            tls.receive(raw)
 
     async def start_tls(self, server_name: str, alpn: tuple[str, ...] = ()) -> None:
         """The handshake, as the exchange's phase `tls`; what it showed is in `exchange.session`, also when the
-        certificate does not verify."""
+        certificate does not verify. The phase is the time that the other side and the network took: what this process
+        computed, or was late to do, between bytes that came and those that it sent is no part of it."""
         exchange = self._exchange
-        exchange.enter(Phase.TLS)
         tls = tls_layer(exchange, server_name, alpn)
+        exchange.enter(Phase.TLS)
         try:
             while not tls.handshake():
+                if self.arrived_whole > exchange.stage_since:
+                    exchange.leave_out(time.monotonic() - self.arrived_whole)
                 await self._send_raw(tls.to_send())
                 if not (raw := await self._receive_raw()):
                     raise Unanswered(FailureReason.TLS, "the connection was closed during the TLS handshake")
                 tls.receive(raw)
         except ssl.SSLError as error:
+            exchange.enter(None, self.arrived_whole)
             if isinstance(error, ssl.SSLCertVerificationError):
                 self._saw(tls, verified=False)
             raise of_tls_error(error) from None
-        await self._send_raw(tls.to_send())
-        self._saw(tls, verified=tls.verifies)
+        exchange.enter(None, self.arrived_whole)
         self._tls = tls
+        self._saw(tls, verified=tls.verifies)
+
+    async def finish_tls(self) -> None:
+        """Send what ends the handshake now; else it goes out with the first bytes that are sent, which is as good for a
+        protocol in which the client speaks first."""
+        if self._tls is not None and (data := self._tls.to_send()):
+            await self._send_raw(data)
 
     def close(self) -> None:
         """At once; TLS says goodbye if that need not wait. Safe to say twice."""
+        if self._watched:
+            self._watched = False
+            self._loop.remove_reader(self._sock.fileno())
         if self._tls is not None:
             self._tls.goodbye()
             with suppress(OSError):
@@ -87,20 +119,73 @@ class Stream:
             self._exchange.note("TLS handshake", f"{session.version}, {session.cipher}")
 
     async def _send_raw(self, data: bytes) -> None:
+        before = time.monotonic()
         try:
-            await self._loop.sock_sendall(self._sock, data)
+            sent = self._sock.send(data)
+        except BlockingIOError:
+            sent = 0
         except OSError as error:
             raise of_os_error(error, "the connection broke") from None
+        self._exchange.held_up(time.monotonic() - before)
+        if sent < len(data):
+            try:
+                await self._loop.sock_sendall(self._sock, data[sent:])
+            except OSError as error:
+                raise of_os_error(error, "the connection broke") from None
 
     async def _receive_raw(self) -> bytes:
-        try:
-            return await self._loop.sock_recv(self._sock, READ_BYTES)
-        except OSError as error:
-            raise of_os_error(error, "the connection broke") from None
+        while True:
+            # Not tried before the loop has told that something is there: it hardly ever is.
+            self._waiting = self._loop.create_future()
+            if not self._watched:
+                self._watched = True
+                self._loop.add_reader(self._sock.fileno(), self._readable)
+            await self._waiting
+            try:
+                return self._read()
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise of_os_error(error, "the connection broke") from None
+
+    def _readable(self) -> None:
+        if self._waiting is None or self._waiting.done():
+            # Nobody waits for it now: it stays in the kernel, whose window holds the other side back.
+            self._watched = False
+            self._loop.remove_reader(self._sock.fileno())
+            return
+        self._waiting.set_result(None)
+
+    def _read(self) -> bytes:
+        if self._arrivals is None:
+            data = self._sock.recv(READ_BYTES)
+            self.arrived = self.arrived_whole = time.monotonic()
+            return data
+        first = self._exchange.stage is Phase.PROCESSING
+        if first and self._tls is None:
+            # The stamp of the very first byte, though more may have come behind it by now.
+            data, ancillary, _, _ = self._sock.recvmsg(1, ANCILLARY_BYTES, socket.MSG_PEEK)
+            self.arrived = self._stamp(self._arrivals, data, ancillary)
+            data, ancillary, _, _ = self._sock.recvmsg(READ_BYTES, ANCILLARY_BYTES)
+            self.arrived_whole = self._stamp(self._arrivals, data, ancillary)
+            return data
+        data, ancillary, _, _ = self._sock.recvmsg(FIRST_READ_BYTES if first else READ_BYTES, ANCILLARY_BYTES)
+        self.arrived = self.arrived_whole = self._stamp(self._arrivals, data, ancillary)
+        return data
+
+    def _stamp(self, arrivals: Arrivals, data: bytes, ancillary: list[tuple[int, int, bytes]]) -> float:
+        now = time.monotonic()
+        arrived = arrivals.at(ancillary, now)
+        if arrived is not None:
+            return arrived
+        if data:  # the end of a stream carries no stamp
+            self._exchange.clock = Clock.USER
+        return now
 
 
 async def open_stream(
     host: str, port: int, exchange: Exchange, *, deadline: float, resolver: Resolver = SYSTEM_RESOLVER
 ) -> Stream:
     """Resolve and connect, as the exchange's phases `resolve` and `connect`. Raises Unanswered."""
-    return Stream(await dial(host, port, exchange, deadline=deadline, resolver=resolver), exchange)
+    sock, stamped = await dial(host, port, exchange, deadline=deadline, resolver=resolver)
+    return Stream(sock, exchange, stamped=stamped)

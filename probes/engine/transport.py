@@ -1,34 +1,68 @@
-"""The HTTP transport of the probes: the seam behind which the engine may get faster."""
+"""HTTP of the probes: a request as bytes to its answer, and the same as a transport of httpx."""
 
 from __future__ import annotations
 
-import asyncio
 import time
+from dataclasses import dataclass
 
 import httpx
 
-from probes.engine.connection import Connection
-from probes.engine.dial import SYSTEM_RESOLVER, dial
+from probes.engine.dial import SYSTEM_RESOLVER
 from probes.engine.exchange import Exchange
 from probes.engine.failures import Unanswered
+from probes.engine.http1 import ask_http1
 from probes.engine.resolve import Resolver
 from probes.engine.response import Answer, ResponseReader
-from probes.engine.tls_layer import tls_layer
+from probes.engine.stream import open_stream
 from probes.result import FailureReason
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 NO_DEADLINE_SECONDS = 3600.0
+ALPN = ("http/1.1",)
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """A whole request as it is sent. Made once for a target: nothing of it changes from probe to probe."""
+
+    secure: bool
+    host: str  # as DNS and sockets take it
+    port: int
+    method: str
+    data: bytes
+
+
+def wire_of(request: httpx.Request, body: bytes) -> Wire:
+    """Raises Unanswered for an address that is not of HTTP."""
+    url = request.url
+    if url.scheme not in DEFAULT_PORTS:
+        raise Unanswered(FailureReason.PROTOCOL, f"{url.scheme!r} cannot be asked over HTTP")
+    host = url.raw_host.decode("ascii")
+    port = url.port or DEFAULT_PORTS[url.scheme]
+    return Wire(url.scheme == "https", host, port, request.method, _head(request) + body)
+
+
+async def fetch(wire: Wire, exchange: Exchange, deadline: float, resolver: Resolver = SYSTEM_RESOLVER) -> Answer:
+    """Ask over a new connection. The caller holds the deadline (`asyncio.timeout`); `deadline`, on the monotonic clock,
+    only lets a name with several addresses share the time among them. Raises Unanswered.
+
+    The body comes as it was sent, cut at the exchange's `max_body_bytes`: a compressed bomb stays as small as it came.
+    """
+    stream = await open_stream(wire.host, wire.port, exchange, deadline=deadline, resolver=resolver)
+    try:
+        if wire.secure:
+            await stream.start_tls(exchange.server_name or wire.host.rstrip("."), ALPN)
+        return await ask_http1(stream, wire.data, ResponseReader(wire.method, exchange.max_body_bytes), exchange)
+    finally:
+        stream.close()
 
 
 class ProbeTransport(httpx.AsyncBaseTransport):
-    """HTTP/1.1, a new connection for each request, in bounded memory; the time of each phase is measured.
+    """`fetch` for httpx: for what needs more than one request, or a user's own code.
 
     `request.extensions["exchange"]` may hold an Exchange: its bounds are kept and it is filled, also when the request
-    fails. The caller holds the deadline (`asyncio.timeout`); `extensions["deadline"]`, on the monotonic clock, only
-    lets a name with several addresses share the time among them.
-
-    The body comes as it was sent, cut at `max_body_bytes`; it is not decompressed unless the caller asks httpx for it,
-    so a compressed bomb stays as small as it came. Failures are raised as `ProbeTransportError`.
+    fails; `extensions["deadline"]` a deadline. Bodies are not decompressed unless the caller asks httpx for it.
+    Failures are raised as `ProbeTransportError`.
     """
 
     def __init__(self, *, resolver: Resolver = SYSTEM_RESOLVER) -> None:
@@ -38,7 +72,8 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         exchange = request.extensions.get("exchange") or Exchange()
         deadline = request.extensions.get("deadline") or time.monotonic() + NO_DEADLINE_SECONDS
         try:
-            answer = await self._ask(request, exchange, deadline)
+            wire = wire_of(request, await request.aread())
+            answer = await fetch(wire, exchange, deadline, self._resolver)
         except Unanswered as unanswered:
             raise ProbeTransportError(unanswered, request) from None
         return httpx.Response(
@@ -48,28 +83,6 @@ class ProbeTransport(httpx.AsyncBaseTransport):
             extensions={"http_version": b"HTTP/" + answer.version.encode(), "answer": answer},
             request=request,
         )
-
-    async def _ask(self, request: httpx.Request, exchange: Exchange, deadline: float) -> Answer:
-        url = request.url
-        if url.scheme not in DEFAULT_PORTS:
-            raise Unanswered(FailureReason.PROTOCOL, f"{url.scheme!r} cannot be asked over HTTP")
-        host = url.raw_host.decode("ascii")
-        body = await request.aread()
-        tls = None
-        if url.scheme == "https":
-            tls = tls_layer(exchange, exchange.server_name or host.rstrip("."))
-        connection = Connection(
-            _head(request) + body, ResponseReader(request.method, exchange.max_body_bytes), exchange, tls
-        )
-        port = url.port or DEFAULT_PORTS[url.scheme]
-        sock = await dial(host, port, exchange, deadline=deadline, resolver=self._resolver)
-        try:
-            await asyncio.get_running_loop().create_connection(lambda: connection, sock=sock)
-            return await connection.answer
-        except BaseException:
-            connection.abort()
-            sock.close()
-            raise
 
 
 class ProbeTransportError(httpx.TransportError):

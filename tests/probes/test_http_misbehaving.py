@@ -179,9 +179,9 @@ async def test_a_part_of_a_secret_that_the_service_sends_back_is_not_told() -> N
     [
         ("http://127.0.0.1:99999/", FailureReason.REDIRECT),
         ("http://127.0.0.1:0/", FailureReason.REDIRECT),
-        (f"https://{'.'.join(['long' * 15] * 6)}/", FailureReason.TLS),
+        (f"https://{'.'.join(['long' * 15] * 6)}/", FailureReason.DNS),
         ("https://xn--zzzzzz.invalid/", FailureReason.REDIRECT),
-        ("https://a..invalid/", FailureReason.TLS),
+        ("https://a..invalid/", FailureReason.DNS),
     ],
 )
 async def test_a_redirect_to_nowhere_is_never_taken_for_a_fault_of_ours(location: str, failure: FailureReason) -> None:
