@@ -12,10 +12,12 @@ from probes.target import Target
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeContext:
-    """`region` is where the probe runs; `late_seconds` is how late the schedule started it."""
+    """`region` is where the probe runs; `late_seconds` is how late the schedule started it, `reprobe` that it did so
+    beside the due times, because the target fails."""
 
     region: str
     late_seconds: float = 0.0
+    reprobe: bool = False
     steps: list[Step] | None = None  # a list: the probe adds each of its steps, for somebody who watches
 
 

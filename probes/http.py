@@ -12,7 +12,7 @@ from probes.engine.failures import Unanswered
 from probes.engine.measure import measure
 from probes.engine.request import REDIRECTS, Prepared, prepare, redirected, shown
 from probes.engine.response import Answer
-from probes.engine.transport import ProbeTransport, ProbeTransportError
+from probes.engine.transport import ProbeTransport, ProbeTransportError, fetch, response_of
 from probes.result import FailureReason, HttpFacts, ProbeResult
 from probes.target import Target
 
@@ -40,15 +40,14 @@ async def probe(target: Target, context: ProbeContext) -> ProbeResult:
 async def _exchange(prepared: Prepared, exchange: Exchange, deadline: float) -> Answer:
     """Ask, and follow redirects; a status that is expected is an answer, and not followed."""
     target = prepared.target
+    answer: Answer = await fetch(prepared.wire, exchange, deadline)
+    exchange.http = _facts(answer, redirects=0)
+    if not _followed(answer, target):
+        return answer
     request = prepared.request({"exchange": exchange, "deadline": deadline})
+    response = response_of(answer, request)
     redirects = 0
     while True:
-        response = await _transport.handle_async_request(request)
-        answer: Answer = response.extensions["answer"]
-        exchange.http = _facts(answer, redirects)
-        status = response.status_code
-        if status not in REDIRECTS or status in target.expect.status or target.max_redirects == 0:
-            return answer
         if redirects == target.max_redirects:
             raise Unanswered(
                 FailureReason.REDIRECT,
@@ -58,6 +57,16 @@ async def _exchange(prepared: Prepared, exchange: Exchange, deadline: float) -> 
         redirects += 1
         exchange.http = _facts(answer, redirects)
         exchange.server_name = target.tls.server_name if request.url.host == prepared.url.host else None
+        response = await _transport.handle_async_request(request)
+        answer = response.extensions["answer"]
+        exchange.http = _facts(answer, redirects)
+        if not _followed(answer, target):
+            return answer
+
+
+def _followed(answer: Answer, target: Target) -> bool:
+    status = answer.status_code
+    return status in REDIRECTS and status not in target.expect.status and target.max_redirects > 0
 
 
 def _facts(answer: Answer, redirects: int) -> HttpFacts:

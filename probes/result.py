@@ -127,6 +127,8 @@ class ProbeResult:
     failure: Failure | None = None
     late_seconds: float = 0.0  # how much after its due time the schedule started it
     clock: Clock = Clock.USER  # of the phases that wait for the network
+    reprobe: bool = False  # made beside the schedule, because the target was failing; part of no rate
+    stripped: bool = False  # there was no room for more than time, outcome and reason
     suspect: bool = False  # the prober was held up meanwhile: its durations may be its own, and count as no slowness
     address: str | None = None  # the IP address that was probed
     tls: TlsSession | None = None

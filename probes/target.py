@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -26,6 +27,11 @@ class TargetOptions(Model):
     """What may stand under `defaults:` and, for one target, beside its name."""
 
     every: Duration = Field(timedelta(seconds=10), description="how often the target is probed")
+    failing_every: Duration | None = Field(
+        None,
+        description="how soon a failing target is probed again, beside its schedule, so that an outage is sure sooner; "
+        "at most `every`, which means not at all. Default: a fifth of `every`, at least 1s",
+    )
     timeout: Duration = Field(
         default_factory=lambda fields: min(LONGEST_TIMEOUT, fields.get("every", LONGEST_TIMEOUT)),
         description="when a probe is given up; at most `every`. Default: 5s, or `every` where that is shorter",
@@ -44,11 +50,21 @@ class TargetOptions(Model):
         None, description="the route that is told of tickets; without it a ticket is an incident that pages nobody"
     )
 
-    @field_validator("every", "timeout")
+    @field_validator("every", "timeout", "failing_every")
     @classmethod
-    def _long_enough(cls, value: timedelta) -> timedelta:
-        if value < SHORTEST:
+    def _long_enough(cls, value: timedelta | None) -> timedelta | None:
+        if value is not None and value < SHORTEST:
             raise ValueError(f"{format_duration(value)} is too short; it must be at least {format_duration(SHORTEST)}")
+        return value
+
+    @field_validator("failing_every")
+    @classmethod
+    def _not_slower(cls, value: timedelta | None, others: ValidationInfo) -> timedelta | None:
+        every = others.data.get("every")
+        if value is not None and every is not None and value > every:
+            raise ValueError(
+                f"failing_every ({format_duration(value)}) must not be longer than every ({format_duration(every)})"
+            )
         return value
 
     @field_validator("timeout")
@@ -120,6 +136,13 @@ class Target(TargetOptions):
     def kind(self) -> str:
         """The probe that measures it: a key of probes.PROBES."""
         return KIND_OF_SCHEME[urlsplit(self.url).scheme]
+
+    @property
+    def failing_every_seconds(self) -> float:
+        """From the end of a probe that failed to the next; infinite when that is not to be sooner than usual."""
+        every = self.every.total_seconds()
+        soon = self.failing_every.total_seconds() if self.failing_every else max(1.0, every / 5)
+        return soon if soon < every else math.inf
 
     @property
     def graded(self) -> bool:

@@ -62,6 +62,7 @@ async def measure(kind: str, target: Target, context: ProbeContext, ask: Ask) ->
         phases=tuple(exchange.phases.items()),
         failure=failed,
         late_seconds=context.late_seconds,
+        reprobe=context.reprobe,
         clock=Clock.KERNEL if kernel else Clock.USER,
         suspect=exchange.held_up_seconds > max(SUSPECT_SECONDS, SUSPECT_SHARE * duration_seconds),
         address=exchange.address,

@@ -115,6 +115,6 @@ class WorkerPool:
 
 def jobs_of(target: Target) -> Iterator[Job]:
     """The probe that its address says, and the TLS grade when one is wanted."""
-    yield Job(target.kind, target, target.every.total_seconds())
+    yield Job(target.kind, target, target.every.total_seconds(), target.failing_every_seconds)
     if target.graded:
         yield Job("tls_grade", target, target.tls.every.total_seconds())

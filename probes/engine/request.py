@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import httpx
 
 from probes.engine.failures import Unanswered
+from probes.engine.wire import Wire, wire_of
 from probes.result import FailureReason
 from probes.target import Target
 
@@ -28,6 +29,7 @@ class Prepared:
     url: httpx.URL
     headers: httpx.Headers
     content: bytes
+    wire: Wire
 
     def request(self, extensions: dict[str, object]) -> httpx.Request:
         return httpx.Request(
@@ -44,8 +46,8 @@ def prepare(target: Target) -> Prepared:
     content = (target.body or "").encode("utf-8", "replace")
     headers = httpx.Headers(_headers(target))
     # httpx adds Host and Content-Length; taken from it once, and not at each probe.
-    complete = httpx.Request(target.method, url, headers=headers, content=content or None).headers
-    return Prepared(target, url, complete, content)
+    request = httpx.Request(target.method, url, headers=headers, content=content or None)
+    return Prepared(target, url, request.headers, content, wire_of(request, content))
 
 
 def _headers(target: Target) -> dict[bytes, bytes]:

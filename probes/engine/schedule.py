@@ -3,41 +3,47 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from probes.target import Target
 
 FIRST_WITHIN_SECONDS = 10.0
 LATE_AFTER_SECONDS = 0.1
+# Due times stand on a grid, so that a process wakes up once for several jobs: to wake up costs as much as half a probe.
+GRID_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One target probed in one way, `every_seconds`."""
+    """One target probed in one way, `every_seconds`; while it fails also `failing_every_seconds` after each probe."""
 
     kind: str  # a key of probes.PROBES
     target: Target
     every_seconds: float
+    failing_every_seconds: float = math.inf
+    key: str = field(init=False, compare=False)
 
-    @property
-    def key(self) -> str:
-        return f"{self.kind}:{self.target.name}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", f"{self.kind}:{self.target.name}")
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A job to start now, `late_seconds` after it was due."""
+    """A job to start now, `late_seconds` after it was due. `reprobe`: beside its schedule, because it fails."""
 
     job: Job
     late_seconds: float
+    reprobe: bool = False
 
 
 @dataclass(slots=True)
 class _Entry:
     job: Job
     due: float
+    reprobe_at: float | None = None
 
 
 def phase_seconds(job: Job) -> float:
@@ -52,12 +58,18 @@ def late_after_seconds(job: Job) -> float:
     return max(LATE_AFTER_SECONDS, job.every_seconds / 100)
 
 
+def on_grid(at: float) -> float:
+    return math.ceil(at / GRID_SECONDS) * GRID_SECONDS
+
+
 class Schedule:
     """Each job is due at its phase and then every `every_seconds`: late starts do not move what comes after.
 
     A job never overlaps itself, and of a kind in `at_once` no more than so many jobs run at a time: one that is due
     before it may start waits, and starts late. Start times that passed by whole intervals (the host slept) are not made
     up for by a burst: one start stands for them all and carries the lateness of the first; each is counted in `late`.
+
+    A job that failed is started again sooner than it is due, as long as it fails; that moves none of its due times.
     """
 
     def __init__(self, jobs: Iterable[Job], now: float, *, at_once: Mapping[str, int] | None = None) -> None:
@@ -78,10 +90,12 @@ class Schedule:
         for job in jobs:
             entry = before.get(job.key)
             if entry is None or entry.job != job:
-                entry = _Entry(job, now + phase_seconds(job))
+                entry = _Entry(job, on_grid(now + phase_seconds(job)))
             self._entries[job.key] = entry
         self._waiting = {key: None for key in self._waiting if self._entries.get(key) is before[key]}
-        self._heap = [(entry.due, key) for key, entry in self._entries.items() if key not in self._waiting]
+        times = ((entry.due, key) for key, entry in self._entries.items() if key not in self._waiting)
+        again = ((entry.reprobe_at, key) for key, entry in self._entries.items() if entry.reprobe_at is not None)
+        self._heap = [*times, *again]
         heapq.heapify(self._heap)
 
     def next_due(self) -> float | None:
@@ -92,24 +106,46 @@ class Schedule:
         """What is to be started now; the caller says `finished` for each of them."""
         starts = []
         while self._heap and self._heap[0][0] <= now:
-            _, key = heapq.heappop(self._heap)
-            if self._may_start(key):
-                starts.append(self._start(key, now))
-            else:
-                self._waiting[key] = None
+            at, key = heapq.heappop(self._heap)
+            entry = self._entries[key]
+            if at == entry.due:
+                if self._may_start(key):
+                    starts.append(self._start(key, now))
+                else:
+                    self._waiting[key] = None
+            elif at == entry.reprobe_at:
+                entry.reprobe_at = None
+                if self._may_start(key):
+                    self._running[key] = entry.job.kind
+                    starts.append(Start(entry.job, 0.0, reprobe=True))
         return starts
 
-    def finished(self, key: str, now: float) -> list[Start]:
+    def finished(self, key: str, now: float, *, failed: bool = False) -> list[Start]:
         """This job is done; what waited for that is to be started now."""
         kind = self._running.pop(key)
+        if failed:
+            self._plan_reprobe(key, now)
+        if not self._waiting:
+            return []
         waited = [key] if kind not in self._at_once else list(self._waiting)
         return [self._start(each, now) for each in waited if each in self._waiting and self._may_start(each)]
 
+    def _plan_reprobe(self, key: str, now: float) -> None:
+        """Unless it could still run when the job is due."""
+        entry = self._entries.get(key)
+        if entry is None or key in self._waiting or not math.isfinite(entry.job.failing_every_seconds):
+            return
+        at = on_grid(now + entry.job.failing_every_seconds)
+        if at + entry.job.target.timeout.total_seconds() <= entry.due:
+            entry.reprobe_at = at
+            heapq.heappush(self._heap, (at, key))
+
     def _may_start(self, key: str) -> bool:
+        if key in self._running:
+            return False
         kind = self._entries[key].job.kind
         limit = self._at_once.get(kind)
-        full = limit is not None and sum(running == kind for running in self._running.values()) >= limit
-        return key not in self._running and not full
+        return limit is None or sum(running == kind for running in self._running.values()) < limit
 
     def _start(self, key: str, now: float) -> Start:
         entry = self._entries[key]

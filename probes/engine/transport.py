@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
 import httpx
 
@@ -14,32 +13,10 @@ from probes.engine.http1 import ask_http1
 from probes.engine.resolve import Resolver
 from probes.engine.response import Answer, ResponseReader
 from probes.engine.stream import open_stream
-from probes.result import FailureReason
+from probes.engine.wire import Wire, wire_of
 
-DEFAULT_PORTS = {"http": 80, "https": 443}
 NO_DEADLINE_SECONDS = 3600.0
 ALPN = ("http/1.1",)
-
-
-@dataclass(frozen=True, slots=True)
-class Wire:
-    """A whole request as it is sent. Made once for a target: nothing of it changes from probe to probe."""
-
-    secure: bool
-    host: str  # as DNS and sockets take it
-    port: int
-    method: str
-    data: bytes
-
-
-def wire_of(request: httpx.Request, body: bytes) -> Wire:
-    """Raises Unanswered for an address that is not of HTTP."""
-    url = request.url
-    if url.scheme not in DEFAULT_PORTS:
-        raise Unanswered(FailureReason.PROTOCOL, f"{url.scheme!r} cannot be asked over HTTP")
-    host = url.raw_host.decode("ascii")
-    port = url.port or DEFAULT_PORTS[url.scheme]
-    return Wire(url.scheme == "https", host, port, request.method, _head(request) + body)
 
 
 async def fetch(wire: Wire, exchange: Exchange, deadline: float, resolver: Resolver = SYSTEM_RESOLVER) -> Answer:
@@ -76,13 +53,18 @@ class ProbeTransport(httpx.AsyncBaseTransport):
             answer = await fetch(wire, exchange, deadline, self._resolver)
         except Unanswered as unanswered:
             raise ProbeTransportError(unanswered, request) from None
-        return httpx.Response(
-            answer.status_code,
-            headers=answer.headers,
-            stream=httpx.ByteStream(answer.body),
-            extensions={"http_version": b"HTTP/" + answer.version.encode(), "answer": answer},
-            request=request,
-        )
+        return response_of(answer, request)
+
+
+def response_of(answer: Answer, request: httpx.Request) -> httpx.Response:
+    """The same as httpx knows it; `extensions["answer"]` is what came."""
+    return httpx.Response(
+        answer.status_code,
+        headers=answer.headers,
+        stream=httpx.ByteStream(answer.body),
+        extensions={"http_version": b"HTTP/" + answer.version.encode(), "answer": answer},
+        request=request,
+    )
 
 
 class ProbeTransportError(httpx.TransportError):
@@ -91,9 +73,3 @@ class ProbeTransportError(httpx.TransportError):
     def __init__(self, unanswered: Unanswered, request: httpx.Request) -> None:
         super().__init__(unanswered.failure.detail, request=request)
         self.failure = unanswered.failure
-
-
-def _head(request: httpx.Request) -> bytes:
-    lines = [b"%b %b HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path)]
-    lines += [name + b": " + value for name, value in request.headers.raw]
-    return b"\r\n".join(lines) + b"\r\n\r\n"

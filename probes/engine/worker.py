@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import os
 import resource
 import signal
@@ -26,7 +27,7 @@ from probes.engine.outbox import Outbox
 from probes.engine.schedule import Schedule, Start
 from probes.result import FailureReason, ProbeResult
 
-# A probe ends by itself. One that does not, by a fault of ours, must not silence its target for ever.
+# How long after its own deadline a probe that does not end is ended.
 OVERRUN_SECONDS = {"tls_grade": 900.0}
 DEFAULT_OVERRUN_SECONDS = 30.0
 # A TLS scan is a process of its own and makes hundreds of connections.
@@ -35,6 +36,8 @@ SIGTERM_DRAIN_SECONDS = 5.0
 MAX_TRACEBACK_CHARACTERS = 8000
 TROUBLE_EVERY_SECONDS = 60.0
 ALIVE_EVERY_SECONDS = 5.0
+OVERRUNS_EVERY_SECONDS = 1.0
+OVERRUN = "overrun"
 
 
 class Worker(asyncio.Protocol):
@@ -47,7 +50,8 @@ class Worker(asyncio.Protocol):
         self._outbox = Outbox(self._send_results)
         self._schedule = Schedule((), time.monotonic(), at_once=AT_ONCE)
         self._probes: dict[str, Probe] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], float] = {}  # and until when each may take, on the monotonic clock
+        self._failing: set[str] = set()  # keys of the jobs whose last probe failed
         self._timer: asyncio.TimerHandle | None = None
         self._troubles: dict[str, float] = {}
         self._stopping: asyncio.Task[None] | None = None
@@ -58,6 +62,7 @@ class Worker(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         asyncio.get_running_loop().call_later(ALIVE_EVERY_SECONDS, self._say_alive)
+        asyncio.get_running_loop().call_later(OVERRUNS_EVERY_SECONDS, self._end_overruns)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         if not self.ended.done():
@@ -111,7 +116,9 @@ class Worker(asyncio.Protocol):
             self._timer = None
         due = self._schedule.next_due()
         if due is not None and self._stopping is None:
-            self._timer = asyncio.get_running_loop().call_later(max(0.0, due - time.monotonic()), self._tick)
+            # Rounded up to a timer's coarseness: uvloop would round to the nearest, and turn until it is time.
+            wait_seconds = math.ceil(max(0.0, due - time.monotonic()) * 1000) / 1000
+            self._timer = asyncio.get_running_loop().call_later(wait_seconds, self._tick)
 
     def _tick(self) -> None:
         for start in self._schedule.start_due(time.monotonic()):
@@ -120,28 +127,54 @@ class Worker(asyncio.Protocol):
 
     def _launch(self, start: Start) -> None:
         task = asyncio.get_running_loop().create_task(self._run(start))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        limit = OVERRUN_SECONDS.get(start.job.kind, DEFAULT_OVERRUN_SECONDS)
+        self._tasks[task] = time.monotonic() + start.job.target.timeout.total_seconds() + limit
+        task.add_done_callback(self._forget)
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        del self._tasks[task]
+
+    def _end_overruns(self) -> None:
+        """A probe ends by itself. One that does not, by a fault of ours, must not silence its target for ever."""
+        now = time.monotonic()
+        for task, limit in self._tasks.items():
+            if now > limit:
+                task.cancel(OVERRUN)
+        asyncio.get_running_loop().call_later(OVERRUNS_EVERY_SECONDS, self._end_overruns)
 
     async def _run(self, start: Start) -> None:
-        self._outbox.add(await self._result(start))
-        waited = self._schedule.finished(start.job.key, time.monotonic())
-        if waited and self._stopping is None:
-            for each in waited:
-                self._launch(each)
+        key = start.job.key
+        result = await self._result(start)
+        failed = not result.ok
+        self._outbox.add(result, urgent=failed or key in self._failing)
+        if failed:
+            self._failing.add(key)
+        elif self._failing:
+            self._failing.discard(key)
+        now = time.monotonic()
+        due = self._schedule.next_due()
+        waited = self._schedule.finished(key, now, failed=failed)
+        if self._stopping is not None:
+            return
+        for each in waited:
+            self._launch(each)
+        if self._schedule.next_due() != due:
             self._arm()
 
     async def _result(self, start: Start) -> ProbeResult:
         job = start.job
+        context = ProbeContext(region=self._region, late_seconds=start.late_seconds, reprobe=start.reprobe)
         started_at, begun = datetime.now(UTC), time.monotonic()
-        limit_seconds = job.target.timeout.total_seconds() + OVERRUN_SECONDS.get(job.kind, DEFAULT_OVERRUN_SECONDS)
         try:
-            async with asyncio.timeout(limit_seconds):
-                context = ProbeContext(region=self._region, late_seconds=start.late_seconds)
-                return await self._probes[job.kind](job.target, context)
+            return await self._probes[job.kind](job.target, context)
+        except asyncio.CancelledError as error:
+            if OVERRUN not in error.args:
+                raise
+            cause: BaseException = TimeoutError(f"not ended {time.monotonic() - begun:.0f} s after it began")
         except Exception as error:
-            self.trouble(f"a {job.kind} probe raised {type(error).__name__}", error)
-            detail = f"a fault of the prober, not of the service: {type(error).__name__}; its log has the details"
+            cause = error
+        self.trouble(f"a {job.kind} probe raised {type(cause).__name__}", cause)
+        detail = f"a fault of the prober, not of the service: {type(cause).__name__}; its log has the details"
         ended = time.monotonic()
         return ProbeResult(
             target=job.target.name,
@@ -152,6 +185,7 @@ class Worker(asyncio.Protocol):
             duration_seconds=ended - begun,
             failure=failure(FailureReason.INTERNAL, detail),
             late_seconds=start.late_seconds,
+            reprobe=start.reprobe,
         )
 
     def trouble(self, what: str, error: BaseException | None) -> None:

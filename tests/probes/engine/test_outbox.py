@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -11,11 +12,20 @@ from hypothesis import strategies as st
 
 from probes.engine.inbox import Inbox
 from probes.engine.messages import Frames, Message, Results, Stop, Trouble, encode
-from probes.engine.outbox import BATCH_RESULTS, Outbox
-from probes.result import Failure, FailureReason, HttpFacts, Phase, ProbeResult, TlsSession
+from probes.engine.outbox import BATCH_RESULTS, FLUSH_SECONDS, Outbox
+from probes.result import Failure, FailureReason, GradeFacts, HttpFacts, Phase, ProbeResult, TlsSession
 from tests.probes.support import eventually
 
 Batch = tuple[ProbeResult, ...]
+GRADE = GradeFacts(
+    letter="A",
+    letter_trust_ignored="A",
+    protocol_score=100,
+    key_exchange_score=90,
+    cipher_score=90,
+    total_score=93,
+    findings=(),
+)
 
 
 def result(number: int = 0) -> ProbeResult:
@@ -48,7 +58,7 @@ async def test_results_go_out_soon_and_in_batches() -> None:
     assert len(sent) == 2
 
 
-async def test_while_nothing_can_be_sent_the_oldest_are_dropped_and_counted() -> None:
+async def test_while_nothing_can_be_sent_the_oldest_lose_their_facts_and_are_counted_but_none_is_lost() -> None:
     sent: list[Batch] = []
     outbox = Outbox(sent.append, capacity=300)
     outbox.set_writable(False)
@@ -57,7 +67,48 @@ async def test_while_nothing_can_be_sent_the_oldest_are_dropped_and_counted() ->
     assert sent == []
     assert outbox.dropped == 700
     outbox.set_writable(True)
-    assert [each.target for batch in sent for each in batch] == [f"t{number}" for number in range(700, 1000)]
+    got = [each for batch in sent for each in batch]
+    assert [each.target for each in got] == [f"t{number}" for number in range(1000)]
+    assert [each.stripped for each in got] == [True] * 700 + [False] * 300
+    assert [each.monotonic_seconds for each in got] == [float(number) for number in range(1000)]
+    assert {each.failure.reason for each in got if each.failure} == {FailureReason.STATUS}
+    assert all(each.http is None and each.phases == () for each in got[:700])
+
+
+async def test_when_there_is_no_room_even_for_stripped_results_the_oldest_go() -> None:
+    sent: list[Batch] = []
+    outbox = Outbox(sent.append, capacity=1, stripped_capacity=10)
+    outbox.set_writable(False)
+    for number in range(100):
+        outbox.add(result(number))
+    outbox.set_writable(True)
+    assert [each.target for batch in sent for each in batch] == [f"t{number}" for number in range(89, 100)]
+
+
+async def test_a_grade_keeps_its_facts_and_a_success_stays_one() -> None:
+    sent: list[Batch] = []
+    outbox = Outbox(sent.append, capacity=2)
+    outbox.set_writable(False)
+    graded = replace(result(0), kind="tls_grade", failure=None, grade=GRADE)
+    for each in (graded, replace(result(1), failure=None, suspect=True, reprobe=True), result(2), result(3)):
+        outbox.add(each)
+    outbox.set_writable(True)
+    got = {each.target: each for batch in sent for each in batch}
+    assert got["t0"] == graded
+    assert (got["t1"].stripped, got["t1"].ok, got["t1"].suspect, got["t1"].reprobe) == (True, True, True, True)
+
+
+async def test_what_is_urgent_does_not_wait_for_the_batch() -> None:
+    sent: list[Batch] = []
+    outbox = Outbox(sent.append)
+    outbox.add(result(1))
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    outbox.add(result(2), urgent=True)
+    assert outbox._timer is not None
+    assert outbox._timer.when() - began < FLUSH_SECONDS / 2
+    await eventually(lambda: sent, "the flush")
+    assert len(sent[0]) == 2
 
 
 async def test_at_the_end_everything_is_sent_whether_or_not_the_reader_keeps_up() -> None:

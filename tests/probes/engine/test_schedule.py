@@ -15,6 +15,7 @@ from probes.engine.schedule import (
     Schedule,
     Start,
     late_after_seconds,
+    on_grid,
     phase_seconds,
 )
 from probes.target import Target
@@ -83,7 +84,7 @@ def test_every_slot_is_started_or_counted_and_no_job_overlaps(
         due = driven.schedule.next_due()
         assert due is None or due > driven.now
     driven.finish_all()  # and what became due while it ran begins
-    elapsed = [driven.now - NOW - phase_seconds(each) for each in jobs]
+    elapsed = [driven.now - on_grid(NOW + phase_seconds(each)) for each in jobs]
     slots = sum(
         int(seconds / each.every_seconds) + 1 for each, seconds in zip(jobs, elapsed, strict=True) if seconds >= 0
     )
@@ -94,7 +95,7 @@ def test_every_slot_is_started_or_counted_and_no_job_overlaps(
 def test_a_late_start_does_not_move_what_comes_after() -> None:
     only = job("a")
     schedule = Schedule([only], NOW)
-    due = NOW + phase_seconds(only)
+    due = on_grid(NOW + phase_seconds(only))
     (start,) = schedule.start_due(due + 3)
     assert start.late_seconds == pytest.approx(3)
     assert schedule.late == 1
@@ -105,7 +106,7 @@ def test_a_late_start_does_not_move_what_comes_after() -> None:
 def test_a_start_in_time_is_not_late() -> None:
     only = job("a")
     schedule = Schedule([only], NOW)
-    (start,) = schedule.start_due(NOW + phase_seconds(only) + LATE_AFTER_SECONDS / 2)
+    (start,) = schedule.start_due(on_grid(NOW + phase_seconds(only)) + LATE_AFTER_SECONDS / 2)
     assert start.late_seconds == pytest.approx(LATE_AFTER_SECONDS / 2)
     assert schedule.late == 0
 
@@ -113,7 +114,7 @@ def test_a_start_in_time_is_not_late() -> None:
 def test_a_job_that_takes_too_long_starts_again_when_it_is_done_and_tells_how_late() -> None:
     only = job("a")
     schedule = Schedule([only], NOW)
-    due = NOW + phase_seconds(only)
+    due = on_grid(NOW + phase_seconds(only))
     assert len(schedule.start_due(due)) == 1
     assert schedule.start_due(due + 10) == [], "it still runs"
     assert schedule.next_due() is None
@@ -126,7 +127,7 @@ def test_a_job_that_takes_too_long_starts_again_when_it_is_done_and_tells_how_la
 def test_after_a_long_sleep_there_is_one_start_and_every_missed_one_is_counted() -> None:
     only = job("a")
     schedule = Schedule([only], NOW)
-    due = NOW + phase_seconds(only)
+    due = on_grid(NOW + phase_seconds(only))
     (start,) = schedule.start_due(due + 45)
     assert start.late_seconds == pytest.approx(45)
     assert schedule.late == 5  # due + 0, 10, 20, 30, 40
@@ -147,9 +148,9 @@ def test_a_reload_leaves_what_did_not_change_alone() -> None:
             dues.setdefault(start.job.target.name, due)
             schedule.finished(start.job.key, due)
     assert dues == {
-        "kept": pytest.approx(NOW + 10 + phase_seconds(kept)),
-        "changed": pytest.approx(NOW + 11 + phase_seconds(changed)),
-        "new": pytest.approx(NOW + 11 + phase_seconds(job("new"))),
+        "kept": pytest.approx(on_grid(NOW + 10 + phase_seconds(kept))),
+        "changed": pytest.approx(on_grid(NOW + 11 + phase_seconds(changed))),
+        "new": pytest.approx(on_grid(NOW + 11 + phase_seconds(job("new")))),
     }
     assert len(schedule) == 3
 
@@ -191,7 +192,7 @@ def test_a_job_that_waits_for_its_turn_may_be_taken_away() -> None:
     assert schedule.start_due(NOW + 20) == []
     schedule.replace([first], NOW + 21)
     assert schedule.finished(first.key, NOW + 22) == []
-    assert schedule.next_due() == pytest.approx(NOW + phase_seconds(first) + GRADE_SECONDS)
+    assert schedule.next_due() == pytest.approx(on_grid(NOW + phase_seconds(first)) + GRADE_SECONDS)
 
 
 def test_a_grade_every_six_hours_is_made_soon_after_the_start() -> None:
@@ -199,3 +200,43 @@ def test_a_grade_every_six_hours_is_made_soon_after_the_start() -> None:
     schedule = Schedule([grade, job("a")], NOW)
     kinds = {start.job.kind for start in schedule.start_due(NOW + FIRST_WITHIN_SECONDS)}
     assert kinds == {"tls_grade", "http"}
+
+
+def failing(name: str, every: float, again: float, **options: object) -> Job:
+    return Job("http", target("http://127.0.0.1/", name=name, **options), every, again)
+
+
+def test_a_failing_job_is_started_again_sooner_and_keeps_its_due_times() -> None:
+    only = failing("a", 10.0, 2.0, timeout="1s")
+    schedule, due = Schedule([only], NOW), on_grid(NOW + phase_seconds(failing("a", 10.0, 2.0)))
+    seen: list[tuple[float, bool]] = []
+    now = due
+    while now < due + 25:
+        for start in schedule.start_due(now):
+            seen.append((now - due, start.reprobe))
+            assert start.late_seconds == pytest.approx(0, abs=0.03)
+            schedule.finished(only.key, now, failed=now < due + 12)
+        now = schedule.next_due() or 0.0
+    regular = [at for at, again in seen if not again]
+    assert regular == pytest.approx([0, 10, 20], abs=0.03)
+    extra = [at for at, again in seen if again]
+    assert extra == pytest.approx([2, 4, 6, 8, 12], abs=0.11)  # at 10 + 2 it was good again
+    assert schedule.late == 0
+
+
+def test_a_reprobe_that_could_hold_up_what_is_due_is_left_out() -> None:
+    only = failing("a", 10.0, 2.0, timeout="5s")
+    schedule, due = Schedule([only], NOW), on_grid(NOW + phase_seconds(failing("a", 10.0, 2.0)))
+    schedule.start_due(due)
+    schedule.finished(only.key, due + 4.5, failed=True)
+    assert schedule.next_due() == pytest.approx(due + 10)
+
+
+def test_a_reload_keeps_what_is_to_be_probed_again() -> None:
+    only, other = failing("a", 10.0, 2.0, timeout="1s"), job("b", 10.0)
+    schedule, due = Schedule([only], NOW), on_grid(NOW + phase_seconds(failing("a", 10.0, 2.0)))
+    schedule.start_due(due)
+    schedule.finished(only.key, due, failed=True)
+    schedule.replace([only, other], due + 1)
+    starts = [start for start in schedule.start_due(due + 2.1) if start.job == only]
+    assert [start.reprobe for start in starts] == [True]
