@@ -13,7 +13,7 @@ from probes.target import Target
 FIRST_WITHIN_SECONDS = 10.0
 LATE_AFTER_SECONDS = 0.1
 # Due times stand on a grid, so that a process wakes up once for several jobs: to wake up costs as much as half a probe.
-GRID_SECONDS = 0.02
+GRID_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A job to start now, `late_seconds` after it was due. `reprobe`: beside its schedule, because it fails."""
+    """A job to start now, `late_seconds` after it was `due`. `reprobe`: beside its schedule, because it fails."""
 
     job: Job
+    due: float
     late_seconds: float
     reprobe: bool = False
 
@@ -117,7 +118,7 @@ class Schedule:
                 entry.reprobe_at = None
                 if self._may_start(key):
                     self._running[key] = entry.job.kind
-                    starts.append(Start(entry.job, 0.0, reprobe=True))
+                    starts.append(Start(entry.job, at, max(0.0, now - at), reprobe=True))
         return starts
 
     def finished(self, key: str, now: float, *, failed: bool = False) -> list[Start]:
@@ -149,11 +150,12 @@ class Schedule:
 
     def _start(self, key: str, now: float) -> Start:
         entry = self._entries[key]
-        late_seconds, every = now - entry.due, entry.job.every_seconds
+        due, every = entry.due, entry.job.every_seconds
+        late_seconds = now - due
         missed = int(late_seconds / every)
         self.late += missed + (late_seconds > late_after_seconds(entry.job))
         entry.due += every * (missed + 1)
         self._waiting.pop(key, None)
         self._running[key] = entry.job.kind
         heapq.heappush(self._heap, (entry.due, key))
-        return Start(entry.job, late_seconds)
+        return Start(entry.job, due, late_seconds)

@@ -163,8 +163,9 @@ class Worker(asyncio.Protocol):
 
     async def _result(self, start: Start) -> ProbeResult:
         job = start.job
-        context = ProbeContext(region=self._region, late_seconds=start.late_seconds, reprobe=start.reprobe)
         started_at, begun = datetime.now(UTC), time.monotonic()
+        late_seconds = begun - start.due  # others that were due at the same time came first
+        context = ProbeContext(region=self._region, late_seconds=late_seconds, reprobe=start.reprobe)
         try:
             return await self._probes[job.kind](job.target, context)
         except asyncio.CancelledError as error:
@@ -184,7 +185,7 @@ class Worker(asyncio.Protocol):
             monotonic_seconds=ended,
             duration_seconds=ended - begun,
             failure=failure(FailureReason.INTERNAL, detail),
-            late_seconds=start.late_seconds,
+            late_seconds=late_seconds,
             reprobe=start.reprobe,
         )
 
