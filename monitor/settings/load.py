@@ -20,6 +20,7 @@ from monitor.settings.node import Node, Origin, Path_, node_of
 from monitor.settings.overrides import from_environment, from_secrets_folder, secrets_folder_of
 from monitor.settings.problem import Problem
 from monitor.settings.references import resolve_references
+from probes.share import share_equal_parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +107,11 @@ def _layers(
 
 def _validated(root: Node, folder: Path) -> tuple[Settings | None, list[Problem]]:
     try:
-        return Settings.of_folder(folder, root.plain()), []
+        settings = Settings.of_folder(folder, root.plain())
     except ValidationError as error:
         return None, list(problems_of(error, root))
+    share_equal_parts(settings.targets)
+    return settings, []
 
 
 def _order(problem: Problem) -> tuple[str, int]:
