@@ -12,8 +12,8 @@ from probes.target import Target
 
 
 def share_equal_parts(targets: Iterable[Target]) -> None:
-    """Make targets refer to one object where their settings are equal. They are frozen, so nothing else changes. What is
-    shared stays so in another process: pickle keeps identity within what is sent together."""
+    """Make targets refer to one object where their settings are equal. They are frozen, so nothing else changes. What
+    is shared stays so in another process: pickle keeps identity within what is sent together."""
     known: dict[Any, Any] = {}
     for target in targets:
         for name, value in target.__dict__.items():
