@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from monitor.errors import UserError
 from monitor.links import Links, links_of
 from monitor.response import read_runbooks
 from monitor.settings import Route, Settings
+from probes.engine.cores import usable_cores
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,17 @@ def lease_owner(region: str) -> str:
     return f"{region}/{os.getpid()}/{secrets.token_hex(6)}"
 
 
+# A worker does several times as much; what is left over keeps the clocks of the others honest.
+PROBES_A_SECOND_A_WORKER = 250
 FIXED = ("region", "data", "workers", "web", "store")
+
+
+def worker_count(settings: Settings) -> int:
+    """As many as the settings say. Else one a core, yet not more than their load needs: each takes some 20 MB."""
+    if settings.workers is not None:
+        return settings.workers
+    probes_a_second = sum(1 / target.every.total_seconds() for target in settings.targets)
+    return max(1, min(usable_cores(), math.ceil(probes_a_second / PROBES_A_SECOND_A_WORKER)))
 
 
 def refuse_fixed_changes(old: Settings, new: Settings) -> None:

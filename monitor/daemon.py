@@ -12,7 +12,7 @@ import structlog
 from alerts.incident import Incident
 from alerts.verdict import Signal
 from monitor import past
-from monitor.assembly import Plan, lease_owner, plan_of, refuse_fixed_changes
+from monitor.assembly import Plan, lease_owner, plan_of, refuse_fixed_changes, worker_count
 from monitor.bus import Bus, LocalBus
 from monitor.clock import Clock, SystemClock
 from monitor.delivery import Delivery
@@ -109,7 +109,7 @@ class Daemon:
             on_commit=self._delivery.wake,
             on_open=lambda incident: self.metrics.count_incident(incident.level),
         )
-        self._pool = WorkerPool(targets, region, processes=plan.settings.workers)
+        self._pool = WorkerPool(targets, region, processes=worker_count(plan.settings))
         self._housekeeping = Housekeeping(
             store=store,
             history=self._history,

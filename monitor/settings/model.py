@@ -155,7 +155,12 @@ class Settings(BaseSettings):
     runbooks: RunbookOptions = RunbookOptions()
     dashboards: DashboardOptions = DashboardOptions()
     retention: Retention = Retention()
-    workers: int = Field(1, ge=1, le=64, description="processes that probe")
+    workers: int | None = Field(
+        None,
+        ge=1,
+        le=64,
+        description="processes that probe. Default: one a core, but no more than one for every 250 probes a second",
+    )
     logs: LogOptions = LogOptions()
     secrets_dir: Path | None = Field(
         None, description="a folder whose files override settings: pagerduty__routes__default__routing_key"

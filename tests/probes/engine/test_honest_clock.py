@@ -1,4 +1,4 @@
-"""The prober's own slowness is not told as the service's: by the kernel's stamps, and where there are none, by a mark."""
+"""The prober's own slowness is not told as the service's: by the kernel's stamps, and by a mark."""
 
 from __future__ import annotations
 
