@@ -41,6 +41,10 @@ class TargetOptions(Model):
     slo: Slo | None = Field(None, description="objectives; without them only outages are judged")
     tls: TlsOptions = Field(TlsOptions(), description="certificate and TLS grade")
     expect: Expect = Field(Expect(), description="what a good answer looks like")
+    reuse: bool = Field(
+        False,
+        description="whether the connection is kept open from one probe to the next, which then has no connect and tls",
+    )
     max_body_bytes: int = Field(1_048_576, ge=0, description="how much of a body is read")
     max_redirects: int = Field(5, ge=0, le=20, description="how many redirects are followed; 0: none")
     runbook: Path | None = Field(None, description="the Markdown runbook of this target's incidents")

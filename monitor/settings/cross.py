@@ -44,6 +44,7 @@ _HTTP = ("http", "https")
 EFFECTIVE: tuple[tuple[Path_, tuple[str, ...]], ...] = (
     (("tls", "grade"), ("https",)),
     (("expect",), _HTTP),
+    (("reuse",), _HTTP),
     (("method",), _HTTP),
     (("headers",), _HTTP),
     (("body",), _HTTP),

@@ -36,6 +36,7 @@ class Exchange:
     dns: DnsFacts | None = None
     stage: Phase | None = None
     stage_since: float = 0.0  # time.monotonic(); without a stage: when the last one ended
+    keep: tuple[str, float] | None = None  # keep the connection under this name, for so many seconds
     steps: list[Step] | None = None  # a list: each step is to be kept, somebody wants to read them
 
     def enter(self, stage: Phase | None, at: float | None = None) -> None:
@@ -47,6 +48,11 @@ class Exchange:
             self.phases[self.stage] = self.phases.get(self.stage, 0.0) + max(0.0, now - self.stage_since)
         self.stage = stage
         self.stage_since = now
+
+    def forget_phases(self) -> None:
+        """What was measured led to nothing; what comes is all that counts."""
+        self.phases.clear()
+        self.stage = None
 
     def leave_out(self, seconds: float) -> None:
         """So much of the phase that goes on was this process's own time, and does not count."""

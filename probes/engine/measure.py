@@ -31,6 +31,7 @@ async def measure(kind: str, target: Target, context: ProbeContext, ask: Ask) ->
         tls=target.tls,
         server_name=target.tls.server_name,
         max_body_bytes=target.max_body_bytes,
+        keep=(target.name, 3 * target.every.total_seconds()) if target.reuse else None,
         steps=context.steps,
     )
     failed: Failure | None = None

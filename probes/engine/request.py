@@ -52,8 +52,8 @@ def prepare(target: Target) -> Prepared:
 
 def _headers(target: Target) -> dict[bytes, bytes]:
     own = {name.encode(): value.get_secret_value().encode("utf-8", "replace") for name, value in target.headers.items()}
-    given = {name.lower() for name in own}
-    return {name: value for name, value in BASE_HEADERS.items() if name.lower() not in given} | own
+    left_out = {name.lower() for name in own} | ({b"connection"} if target.reuse else set())
+    return {name: value for name, value in BASE_HEADERS.items() if name.lower() not in left_out} | own
 
 
 def origin(url: httpx.URL) -> tuple[str, bytes, int | None]:

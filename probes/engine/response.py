@@ -41,6 +41,7 @@ class ResponseReader:
         self._body = bytearray()
         self._headers_done = False
         self._delimited = False
+        self._keeps_alive = False
         self._header_bytes = 0
         self._barren_bytes = 0
         self._parser = httptools.HttpResponseParser(self)
@@ -76,6 +77,12 @@ class ResponseReader:
             )
         self._finish()
 
+    @property
+    def connection_goes_on(self) -> bool:
+        """Whether another request may follow on the same connection (RFC 9112, 9.3)."""
+        whole = self.complete and self._delimited and not self.answer.cut
+        return whole and self.answer.status_code >= 200 and self._keeps_alive
+
     def _finish(self) -> None:
         self.complete = True
         self.answer.body = bytes(self._body)
@@ -83,7 +90,9 @@ class ResponseReader:
     # What httptools calls.
 
     def on_message_begin(self) -> None:
-        if not self.complete:
+        if self.complete:
+            self._keeps_alive = False  # it says more than it was asked
+        else:
             self.answer = Answer()
             self._headers_done = self._delimited = False
 
@@ -121,6 +130,7 @@ class ResponseReader:
             self._finish()
 
     def on_message_complete(self) -> None:
+        self._keeps_alive = self._parser.should_keep_alive()  # the parser knows it only here
         # An interim answer (100, 103) is over; the real one follows.
         if self._headers_done and not self.complete:
             self._finish()

@@ -100,11 +100,32 @@ class Stream:
         if self._tls is not None and (data := self._tls.to_send()):
             await self._send_raw(data)
 
-    def close(self) -> None:
-        """At once; TLS says goodbye if that need not wait. Safe to say twice."""
+    def pause(self) -> None:
+        """Nobody waits for anything: until `resume`."""
         if self._watched:
             self._watched = False
             self._loop.remove_reader(self._sock.fileno())
+
+    def resume(self, exchange: Exchange) -> bool:
+        """Go on with another probe; false when the other side has closed the connection, or said what nobody asked."""
+        try:
+            self._sock.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            pass
+        except OSError:
+            return False
+        else:
+            return False
+        before, self._exchange = self._exchange, exchange
+        exchange.address, exchange.session = before.address, before.session
+        if self._arrivals is not None:
+            self._arrivals = Arrivals()
+        exchange.clock = Clock.KERNEL if self._arrivals is not None else Clock.USER
+        return True
+
+    def close(self) -> None:
+        """At once; TLS says goodbye if that need not wait. Safe to say twice."""
+        self.pause()
         if self._tls is not None:
             self._tls.goodbye()
             with suppress(OSError):

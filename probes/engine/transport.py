@@ -10,13 +10,17 @@ from probes.engine.dial import SYSTEM_RESOLVER
 from probes.engine.exchange import Exchange
 from probes.engine.failures import Unanswered
 from probes.engine.http1 import ask_http1
+from probes.engine.kept import KeptStreams
 from probes.engine.resolve import Resolver
 from probes.engine.response import Answer, ResponseReader
-from probes.engine.stream import open_stream
+from probes.engine.stream import Stream, open_stream
 from probes.engine.wire import Wire, wire_of
+from probes.result import FailureReason, Phase
 
 NO_DEADLINE_SECONDS = 3600.0
 ALPN = ("http/1.1",)
+
+_kept = KeptStreams()
 
 
 async def fetch(wire: Wire, exchange: Exchange, deadline: float, resolver: Resolver = SYSTEM_RESOLVER) -> Answer:
@@ -25,13 +29,39 @@ async def fetch(wire: Wire, exchange: Exchange, deadline: float, resolver: Resol
 
     The body comes as it was sent, cut at the exchange's `max_body_bytes`: a compressed bomb stays as small as it came.
     """
+    if exchange.keep is not None:
+        kept = _kept.take(exchange.keep[0], wire, exchange)
+        if kept is not None:
+            try:
+                return await _ask(kept, wire, exchange)
+            except Unanswered as unanswered:
+                # It may have been closed just as we asked (RFC 9112, 9.3.1): without a byte of an answer, ask anew.
+                if exchange.stage is not Phase.PROCESSING or unanswered.failure.reason is not FailureReason.RESET:
+                    raise
+                exchange.forget_phases()
     stream = await open_stream(wire.host, wire.port, exchange, deadline=deadline, resolver=resolver)
     try:
         if wire.secure:
             await stream.start_tls(exchange.server_name or wire.host.rstrip("."), ALPN)
-        return await ask_http1(stream, wire.data, ResponseReader(wire.method, exchange.max_body_bytes), exchange)
-    finally:
+    except BaseException:
         stream.close()
+        raise
+    return await _ask(stream, wire, exchange)
+
+
+async def _ask(stream: Stream, wire: Wire, exchange: Exchange) -> Answer:
+    """Ends the stream, or keeps it where that is wanted and possible."""
+    reader = ResponseReader(wire.method, exchange.max_body_bytes)
+    again = False
+    try:
+        answer = await ask_http1(stream, wire.data, reader, exchange)
+        again = exchange.keep is not None and reader.connection_goes_on
+    finally:
+        if again and exchange.keep is not None:
+            _kept.keep(exchange.keep[0], wire, stream, exchange.keep[1])
+        else:
+            stream.close()
+    return answer
 
 
 class ProbeTransport(httpx.AsyncBaseTransport):
