@@ -130,7 +130,7 @@ class ResponseReader:
             self._finish()
 
     def on_message_complete(self) -> None:
-        self._keeps_alive = self._parser.should_keep_alive()  # the parser knows it only here
         # An interim answer (100, 103) is over; the real one follows.
         if self._headers_done and not self.complete:
+            self._keeps_alive = self._parser.should_keep_alive()  # the parser knows it only here
             self._finish()
