@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from probes.engine.exchange import Step
+from probes.engine.exchange import Span, Step
 from probes.result import ProbeResult
 from probes.target import Target
 
@@ -19,6 +19,7 @@ class ProbeContext:
     late_seconds: float = 0.0
     reprobe: bool = False
     steps: list[Step] | None = None  # a list: the probe adds each of its steps, for somebody who watches
+    spans: list[Span] | None = None  # a list: the probe adds each phase with its time, for a waterfall
 
 
 Probe = Callable[[Target, ProbeContext], Awaitable[ProbeResult]]

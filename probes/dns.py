@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import unquote, urlsplit
 
 import dns.asyncbackend
@@ -17,7 +18,7 @@ import dns.resolver
 
 from probes.context import ProbeContext
 from probes.engine.dial import SYSTEM_RESOLVER
-from probes.engine.exchange import Exchange
+from probes.engine.exchange import Exchange, listed
 from probes.engine.failures import Unanswered, of_os_error
 from probes.engine.measure import measure
 from probes.engine.resolve import Address, literal
@@ -59,6 +60,7 @@ async def probe(target: Target, context: ProbeContext) -> ProbeResult:
         question = question_of(target.url)
         answer = await _ask(question, exchange, deadline)
         exchange.dns = _facts(answer)
+        exchange.note("answered", partial(_told, answer))
         _judge(question, answer)
 
     return await measure("dns", target, context, ask)
@@ -72,10 +74,13 @@ async def _ask(question: Question, exchange: Exchange, deadline: float) -> dns.m
     exchange.enter(Phase.REQUEST)
     for left, server in zip(range(len(servers), 0, -1), servers, strict=True):
         exchange.address = server.ip
+        exchange.note("asking", f"{server} for {question.type} of {question.name}")
         try:
             async with asyncio.timeout((deadline - time.monotonic()) / left if left > 1 else None):
                 return await _ask_one(question, server)
-        except (TimeoutError, Unanswered):
+        except (TimeoutError, Unanswered) as error:
+            said = error.failure.detail if isinstance(error, Unanswered) else "none in its share of the time"
+            exchange.note("no answer", said)
             if left == 1:
                 raise
     raise Unanswered(FailureReason.INTERNAL, "this host has no name server")
@@ -124,6 +129,14 @@ def _facts(answer: dns.message.Message) -> DnsFacts:
         authority=_records(answer.authority),
         additional=_records(answer.additional),
     )
+
+
+def _told(answer: dns.message.Message) -> str:
+    """The answer section, a record each: `example.com. 300 A 192.0.2.1`."""
+    records = [
+        f"{rows.name} {rows.ttl} {dns.rdatatype.to_text(rows.rdtype)} {row}" for rows in answer.answer for row in rows
+    ]
+    return f"{dns.rcode.to_text(answer.rcode())}: {listed(records) or 'no records'}"
 
 
 def _records(section: list[dns.rrset.RRset]) -> int:

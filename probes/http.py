@@ -9,6 +9,7 @@ from probes.context import ProbeContext
 from probes.engine.assertions import check
 from probes.engine.exchange import Exchange
 from probes.engine.failures import Unanswered
+from probes.engine.http_steps import note_answer, note_redirect, note_request
 from probes.engine.measure import measure
 from probes.engine.request import REDIRECTS, Prepared, prepare, redirected, shown
 from probes.engine.response import Answer
@@ -40,8 +41,14 @@ async def probe(target: Target, context: ProbeContext) -> ProbeResult:
 async def _exchange(prepared: Prepared, exchange: Exchange, deadline: float) -> Answer:
     """Ask, and follow redirects; a status that is expected is an answer, and not followed."""
     target = prepared.target
+
+    def hide(text: str) -> str:
+        return _hide(text, _parts_sent(target))
+
+    note_request(exchange, target.method, prepared.url, prepared.headers)
     answer: Answer = await fetch(prepared.wire, exchange, deadline)
     exchange.http = _facts(answer, redirects=0)
+    note_answer(exchange, answer, hide)
     if not _followed(answer, target):
         return answer
     request = prepared.request({"exchange": exchange, "deadline": deadline})
@@ -55,11 +62,14 @@ async def _exchange(prepared: Prepared, exchange: Exchange, deadline: float) -> 
             )
         request = redirected(prepared, request, response)
         redirects += 1
+        note_redirect(exchange, redirects, request.url, hide)
+        note_request(exchange, request.method, request.url, request.headers)
         exchange.http = _facts(answer, redirects)
         exchange.server_name = target.tls.server_name if request.url.host == prepared.url.host else None
         response = await _transport.handle_async_request(request)
         answer = response.extensions["answer"]
         exchange.http = _facts(answer, redirects)
+        note_answer(exchange, answer, hide)
         if not _followed(answer, target):
             return answer
 

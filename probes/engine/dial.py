@@ -10,9 +10,9 @@ import time
 from contextlib import nullcontext
 
 from probes.engine.arrivals import ask_for_stamps, handshake_seconds
-from probes.engine.exchange import Exchange
+from probes.engine.exchange import Exchange, listed
 from probes.engine.failures import Unanswered, of_os_error
-from probes.engine.resolve import Address, Resolver, SystemResolver
+from probes.engine.resolve import Address, Resolver, SystemResolver, literal
 from probes.result import FailureReason, Phase
 
 SYSTEM_RESOLVER = SystemResolver()
@@ -29,17 +29,24 @@ async def dial(
     """
     exchange.enter(Phase.RESOLVE)
     addresses = await resolver.resolve(host, port)
+    if exchange.steps is not None and addresses != literal(host, port):
+        exchange.note("resolved", f"{host}: {listed([address.ip for address in addresses])}")
     exchange.enter(Phase.CONNECT)
     refusals: list[Unanswered] = []
     for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
         exchange.address = address.ip
         share_seconds = None if left == 1 else (deadline - time.monotonic()) / left
+        exchange.note("connecting", f"to {address}")
         try:
-            return await _connect(address, share_seconds, exchange)
+            connected = await _connect(address, share_seconds, exchange)
         except TimeoutError:
             refusals.append(Unanswered(FailureReason.TIMEOUT, f"connecting to {address}: no answer"))
         except OSError as error:
             refusals.append(of_os_error(error, f"connecting to {address}"))
+        else:
+            exchange.note("connected", f"to {address}")
+            return connected
+        exchange.note("not connected", refusals[-1].failure.detail)
     raise _most_telling(refusals)
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from probes.options import TlsOptions
 from probes.result import Clock, DnsFacts, HttpFacts, Phase, TlsSession
+
+MAX_STEPS = 1000
+MAX_STEP_CHARACTERS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +20,20 @@ class Step:
     at_seconds: float
     what: str  # a few words that are the same at each probe: "connected", "sent the request"
     detail: str = ""  # what was sent or seen; never a secret
+    later: Callable[[], str] | None = None  # makes the detail, if that takes time
+
+    def told(self) -> str:
+        """The detail; call it when the probe is over."""
+        return self.later()[:MAX_STEP_CHARACTERS] if self.later else self.detail
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One time that a phase went on, on the monotonic clock; with redirects there are several of a phase."""
+
+    phase: Phase
+    since_seconds: float
+    until_seconds: float
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,6 +56,7 @@ class Exchange:
     stage_since: float = 0.0  # time.monotonic(); without a stage: when the last one ended
     keep: tuple[str, float] | None = None  # keep the connection under this name, for so many seconds
     steps: list[Step] | None = None  # a list: each step is to be kept, somebody wants to read them
+    spans: list[Span] | None = None  # a list: when each phase went on is to be kept, too
 
     def enter(self, stage: Phase | None, at: float | None = None) -> None:
         """End the phase that was going on, if any, and begin `stage`; `at` when that was earlier than now."""
@@ -46,6 +65,8 @@ class Exchange:
         now = time.monotonic() if at is None else at
         if self.stage is not None:
             self.phases[self.stage] = self.phases.get(self.stage, 0.0) + max(0.0, now - self.stage_since)
+            if self.spans is not None and len(self.spans) < MAX_STEPS:
+                self.spans.append(Span(self.stage, self.stage_since, max(self.stage_since, now)))
         self.stage = stage
         self.stage_since = now
 
@@ -62,12 +83,23 @@ class Exchange:
         """A step that takes no time took so long: what was measured around it may be the prober's own slowness."""
         self.held_up_seconds = max(self.held_up_seconds, seconds)
 
-    def note(self, what: str, detail: str = "") -> None:
-        """A step for those who watch. Costs nothing when nobody does; a detail that costs to make is made only then."""
-        if self.steps is not None:
-            self.steps.append(Step(time.monotonic(), what, detail))
+    def note(self, what: str, detail: str | Callable[[], str] = "", at: float | None = None) -> None:
+        """A step for those who watch; `at` when it was earlier than now. Costs nothing when nobody watches. A detail
+        that takes time to make is given as a function: it is called when the probe is over, and delays no phase.
+        """
+        if self.steps is None or len(self.steps) >= MAX_STEPS:
+            return
+        now = time.monotonic() if at is None else at
+        step = Step(now, what, detail[:MAX_STEP_CHARACTERS]) if isinstance(detail, str) else Step(now, what, "", detail)
+        self.steps.append(step)
 
     def saw_session(self, session: TlsSession) -> None:
         """Of several sessions (redirects) keep the one that ends first: its end is what breaks the target."""
         if self.session is None or session.not_after < self.session.not_after:
             self.session = session
+
+
+def listed(items: Sequence[object], most: int = 8) -> str:
+    """The first of them, and how many more there are: `a, b and 3 more`."""
+    text = ", ".join(map(str, items[:most]))
+    return text if len(items) <= most else f"{text} and {len(items) - most} more"

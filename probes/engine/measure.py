@@ -33,9 +33,11 @@ async def measure(kind: str, target: Target, context: ProbeContext, ask: Ask) ->
         max_body_bytes=target.max_body_bytes,
         keep=(target.name, 3 * target.every.total_seconds()) if target.reuse else None,
         steps=context.steps,
+        spans=context.spans,
     )
     failed: Failure | None = None
     timeout_seconds = target.timeout.total_seconds()
+    exchange.note("started", f"{kind} probe, given up after {timeout_seconds:g} s", begun)
     lag = loop_lag()
     lag.begin()
     try:
@@ -53,6 +55,7 @@ async def measure(kind: str, target: Target, context: ProbeContext, ask: Ask) ->
     duration_seconds, kernel = _duration(exchange, begun, now)
     if not kernel:  # what the kernel's stamps say is free of it
         exchange.held_up(lag.longest_since(begun, now))
+    exchange.note(*("good",) if failed is None else ("failed", f"{failed.reason}: {failed.detail}"))
     return ProbeResult(
         target=target.name,
         region=context.region,

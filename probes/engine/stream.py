@@ -137,7 +137,6 @@ class Stream:
         session = session_of(tls.ssl_object, verified=verified)
         if session is not None:
             self._exchange.saw_session(session)
-            self._exchange.note("TLS handshake", f"{session.version}, {session.cipher}")
 
     async def _send_raw(self, data: bytes) -> None:
         before = time.monotonic()

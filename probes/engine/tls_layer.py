@@ -8,6 +8,7 @@ import ssl
 from probes.engine.exchange import Exchange
 from probes.engine.failures import Unanswered
 from probes.engine.tls_session import client_context
+from probes.engine.tls_steps import note_handshake
 from probes.result import FailureReason
 
 READ_BYTES = 65536
@@ -16,7 +17,8 @@ READ_BYTES = 65536
 class TlsLayer:
     """The client's end of TLS between the bytes on the wire and those of HTTP."""
 
-    def __init__(self, context: ssl.SSLContext, server_name: str) -> None:
+    def __init__(self, context: ssl.SSLContext, server_name: str, exchange: Exchange) -> None:
+        self._exchange = exchange
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.ssl_object = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
         self.verifies = context.verify_mode is ssl.CERT_REQUIRED
@@ -29,6 +31,10 @@ class TlsLayer:
             self.ssl_object.do_handshake()
         except ssl.SSLWantReadError:
             return False
+        except ssl.SSLCertVerificationError:
+            note_handshake(self._exchange, self.ssl_object)
+            raise
+        note_handshake(self._exchange, self.ssl_object)
         self.ready = True
         return True
 
@@ -62,6 +68,6 @@ class TlsLayer:
 def tls_layer(exchange: Exchange, server_name: str, alpn: tuple[str, ...] = ("http/1.1",)) -> TlsLayer:
     """By the TLS options of the exchange. Raises Unanswered for a name that cannot be one, or an unusable CA file."""
     try:
-        return TlsLayer(client_context(exchange.tls, alpn), server_name)
+        return TlsLayer(client_context(exchange.tls, alpn), server_name, exchange)
     except (ValueError, ssl.SSLError) as error:  # an empty label, or too long
         raise Unanswered(FailureReason.TLS, f"{server_name!r} cannot be a server name: {error}") from None

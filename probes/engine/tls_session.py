@@ -50,7 +50,7 @@ def session_of(tls: ssl.SSLObject, *, verified: bool) -> TlsSession | None:
     `not_after` is the earliest end in the chain that was verified, its root included: that is when clients begin to
     fail. When nothing was verified it is the earliest in the chain as sent.
     """
-    chain = _chain(tls, "get_verified_chain" if verified else "get_unverified_chain")
+    chain = chain_of(tls, "get_verified_chain" if verified else "get_unverified_chain")
     read = [_read(der) for der in chain]
     if not read or read[0] is None:
         return None
@@ -65,7 +65,7 @@ def session_of(tls: ssl.SSLObject, *, verified: bool) -> TlsSession | None:
     )
 
 
-def _chain(tls: ssl.SSLObject, method: str) -> list[bytes]:
+def chain_of(tls: ssl.SSLObject, method: str) -> list[bytes]:
     """DER of each certificate, the leaf first. Public since Python 3.13; before, it is a call of the inner object."""
     if hasattr(tls, method):
         return list(getattr(tls, method)())
