@@ -30,6 +30,7 @@ from monitor.settings import Settings
 from monitor.store import History, Store, open_store
 from monitor.web import Health, create_app
 from monitor.web.access import Access
+from probes.engine.loop import loop_factory
 from probes.engine.pool import WorkerPool
 from probes.target import Target
 
@@ -45,16 +46,8 @@ def run_daemon(load: Callable[[], Settings]) -> int:
     """
     plan = plan_of(load())
     configure_logs(plan.settings.logs.level, plan.settings.logs.format)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(_run(plan, lambda: plan_of(load())))
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    try:
-        import uvloop
-    except ImportError:  # not made for every platform
-        return asyncio.new_event_loop
-    return uvloop.new_event_loop
 
 
 async def _run(plan: Plan, load: Callable[[], Plan]) -> int:

@@ -15,13 +15,13 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import cast
 
 from probes import load
 from probes.context import Probe, ProbeContext
 from probes.engine.failures import failure
+from probes.engine.loop import loop_factory
 from probes.engine.messages import Alive, Assign, Frames, Message, Probing, Results, Stop, Trouble, encode
 from probes.engine.outbox import Outbox
 from probes.engine.schedule import Schedule, Start
@@ -224,14 +224,6 @@ async def _serve(sock: socket.socket, region: str) -> None:
     await worker.ended
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:  # not on this platform: asyncio's own loop does
-        return None
-    return cast(Callable[[], asyncio.AbstractEventLoop], uvloop.new_event_loop)
-
-
 def _raise_file_limit() -> None:
     """Each probe in flight is an open file; the usual soft limit of 1024 is too few for a few thousand targets."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -249,7 +241,7 @@ def main(sock: socket.socket, region: str, niceness: int) -> None:
     _raise_file_limit()
     code = 1
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(_serve(sock, region))
         code = 0
     except Exception as error:
