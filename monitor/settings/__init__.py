@@ -12,7 +12,7 @@ from monitor.settings.model import (
     StoreOptions,
     WebOptions,
 )
-from monitor.settings.target_list import settings_of_target_list
+from monitor.settings.target_list import settings_of_target_list, target_of_url
 
 __all__ = [
     "DashboardOptions",
@@ -28,4 +28,5 @@ __all__ = [
     "load",
     "load_settings",
     "settings_of_target_list",
+    "target_of_url",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,9 +32,14 @@ class Loaded:
 
 
 def load_settings(
-    path: Path | None, *, listen: str | None = None, data: Path | None = None, resolve_secrets: bool = True
+    path: Path | None,
+    *,
+    listen: str | None = None,
+    data: Path | None = None,
+    resolve_secrets: bool | Callable[[str], bool] = True,
 ) -> Settings:
-    """Flags over variables over secret files over the file over defaults.
+    """Flags over variables over secret files over the file over defaults. `resolve_secrets` may be a function that says
+    by the name of a target whether its secrets are looked up; the others then stay references.
 
     Raises UserError with one line `place: field: what is wrong, what would be right` for each mistake.
     """
@@ -46,7 +51,7 @@ def load(
     *,
     listen: str | None = None,
     data: Path | None = None,
-    resolve_secrets: bool = True,
+    resolve_secrets: bool | Callable[[str], bool] = True,
     environ: Mapping[str, str] = os.environ,
 ) -> Loaded:
     """As `load_settings`, and says what overrode the file."""
@@ -68,7 +73,7 @@ def settings_of_tree(
     listen: str | None,
     data: Path | None,
     environ: Mapping[str, str],
-    resolve_secrets: bool = True,
+    resolve_secrets: bool | Callable[[str], bool] = True,
 ) -> Loaded:
     """The tree of a file, whose relative paths begin at `base`, with all that lies over it. Raises UserError with
     `problems` and every further mistake."""

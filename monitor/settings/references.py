@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -25,10 +25,11 @@ class _Failed(Exception):
 
 
 def resolve_references(
-    root: Node, environ: Mapping[str, str], base: Path, *, look_up: bool
+    root: Node, environ: Mapping[str, str], base: Path, *, look_up: bool | Callable[[str], bool]
 ) -> tuple[Node, list[Problem]]:
     """The tree with every reference replaced by its secret, each registered with monitor.redact. With `look_up` false
-    references stay as they are, for a check on a machine that has none of the secrets."""
+    references stay as they are, for a check on a machine that has none of the secrets; as a function it says by the
+    name of a target whether that target's are looked up, and those of routes and store are not."""
     problems: list[Problem] = []
     changes: dict[Path_, str] = {}
     for path, kind in secret_fields(root):
@@ -36,11 +37,18 @@ def resolve_references(
         if node is None or node.value is None:
             continue
         try:
-            changes[path] = _value(node, kind, environ, base, look_up)
+            wanted = look_up if isinstance(look_up, bool) else _concerns(root, path, look_up)
+            changes[path] = _value(node, kind, environ, base, wanted)
         except _Failed as failure:
             problems.append(problem_at(root, path, failure.text))
             changes[path] = UNRESOLVED  # passes for a secret, so that the same mistake is not told twice
     return root.changed(changes), problems
+
+
+def _concerns(root: Node, path: Path_, is_wanted: Callable[[str], bool]) -> bool:
+    """Whether the secret at `path` is one of a target that is wanted."""
+    name = root.at((*path[:2], "name")) if path[0] == "targets" else None
+    return path[0] == "defaults" or (name is not None and is_wanted(str(name.value)))
 
 
 def secret_fields(root: Node) -> Iterator[tuple[Path_, str]]:

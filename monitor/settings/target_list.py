@@ -10,13 +10,18 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from monitor.errors import UserError
+from monitor.redact import redact
 from monitor.settings.document import Unreadable, read_text
+from monitor.settings.explain import problems_of
 from monitor.settings.load import settings_of_tree
 from monitor.settings.model import Settings
 from monitor.settings.node import Node, Origin, node_of
 from monitor.settings.problem import Problem, shown
 from probes.quantity import format_duration
+from probes.target import Target, TargetOptions
 
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._:/@-]+")
 
@@ -69,6 +74,22 @@ def _targets(path: Path, text: str) -> tuple[Node, list[Problem]]:
         target: dict[str, Any] = {"name": name_of(url), "url": url}
         items.append(node_of(target, Origin(place)))
     return Node(items, Origin(str(path))), problems
+
+
+def target_of_url(url: str, defaults: TargetOptions) -> Target:
+    """A target without a settings file around it. Raises UserError when the address cannot be probed."""
+    from probes.address import mistake_in
+
+    place = shown(redact(url))
+    node = node_of({"name": name_of(url), "url": url}, Origin(place))
+    try:
+        target = Target.model_validate(node.plain())
+    except ValidationError as error:
+        raise UserError(*(f"{place}: {problem.text}" for problem in problems_of(error, node))) from None
+    mistake = mistake_in(url)
+    if mistake:
+        raise UserError(f"{place}: {mistake}")
+    return target.with_defaults(defaults)
 
 
 def name_of(url: str) -> str:
