@@ -152,4 +152,5 @@ _default = Redactor()
 register_secret = _default.register
 redact = _default.redact
 redact_event = _default.redact_event
+redact_value = _default.redact_value
 without_known_secrets = _default.without_known

@@ -10,6 +10,7 @@ from monitor.cli.check import check
 from monitor.cli.demo import demo
 from monitor.cli.incidents import app as incidents
 from monitor.cli.pager import app as pager
+from monitor.cli.probe import probe
 from monitor.cli.run import run
 from monitor.cli.tls_grade import tls_grade
 
@@ -24,6 +25,7 @@ app = typer.Typer(
 
 app.command("run")(run)
 app.command("check")(check)
+app.command("probe")(probe)
 app.command("tls-grade")(tls_grade)
 app.add_typer(incidents, name="incidents")
 app.add_typer(pager, name="pager")

@@ -22,6 +22,7 @@ Reference = Annotated[SecretStr, WithJsonSchema({"type": "string", "pattern": RE
 StoreUrl = Annotated[SecretStr, WithJsonSchema({"type": "string", "pattern": STORE_URL_PATTERN})]
 DriverName = Literal["pagerduty", "pagerduty-v1", "sink"]
 ROUTE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
+REGION_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 
 
 def _http_address(value: str | None) -> str | None:
@@ -143,7 +144,7 @@ class Settings(BaseSettings):
         extra="forbid", frozen=True, env_prefix="MONITOR_", env_nested_delimiter="__", hide_input_in_errors=True
     )
 
-    region: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")] = Field(
+    region: Annotated[str, Field(pattern=REGION_NAME)] = Field(
         "local", description="where this daemon probes from; part of every result and dedup key"
     )
     pagerduty: PagerDuty = PagerDuty()

@@ -12,9 +12,10 @@ from probes.engine.request import shown
 from probes.engine.response import Answer
 
 # What tells people who answered and why so. Others may hold a session, and are told by name.
-TOLD_HEADERS = (
+TOLD_HEADERS = {
     "allow",
     "cache-control",
+    "connection",
     "content-encoding",
     "content-length",
     "content-type",
@@ -23,7 +24,7 @@ TOLD_HEADERS = (
     "server",
     "transfer-encoding",
     "via",
-)
+}
 MAX_VALUE_CHARACTERS = 200
 
 
@@ -38,12 +39,12 @@ def note_answer(exchange: Exchange, answer: Answer, hide: Callable[[str], str]) 
     size = f"{len(answer.body)} bytes of body{', cut there' if answer.cut else ''}"
     exchange.note("answered", f"status {answer.status_code}, HTTP/{answer.version}, {size}")
     headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.headers]
-    for name in TOLD_HEADERS:
-        for value in (value for key, value in headers if key.lower() == name):
+    for name, value in headers:
+        if name.lower() in TOLD_HEADERS:
             exchange.note("header", f"{name}: {hide(value)[:MAX_VALUE_CHARACTERS]}")
-    others = sorted({key.lower() for key, _ in headers} - set(TOLD_HEADERS))
+    others = [name for name, _ in headers if name.lower() not in TOLD_HEADERS]
     if others:
-        exchange.note("headers", f"{hide(listed(others, most=20))}, whose values are not shown")
+        exchange.note("more headers", f"{hide(listed(others, most=20))}; their values are not shown")
 
 
 def note_redirect(exchange: Exchange, number: int, url: httpx.URL, hide: Callable[[str], str]) -> None:

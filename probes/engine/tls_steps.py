@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from cryptography import x509
@@ -12,16 +12,17 @@ from probes.engine.exchange import Exchange, listed
 from probes.engine.tls_session import chain_of
 
 MAX_CERTIFICATES = 8
+DAY = timedelta(days=1)
 
 
 def note_handshake(exchange: Exchange, tls: ssl.SSLObject) -> None:
     """The session, and the chain as it was sent: also of a handshake that failed at the certificate."""
     if exchange.steps is None:
         return
-    cipher, protocol, _ = tls.cipher() or ("no cipher", "no version", 0)
-    alpn = tls.selected_alpn_protocol()
-    agreed = f"{tls.version() or protocol}, {cipher}, {f'ALPN {alpn}' if alpn else 'no ALPN'}"
-    exchange.note("TLS session", f"with {tls.server_hostname}: {agreed}")
+    cipher, alpn = tls.cipher(), tls.selected_alpn_protocol()
+    agreed = (tls.version(), cipher[0] if cipher else None, f"ALPN {alpn}" if alpn else None)
+    said = ", ".join(each for each in agreed if each) or "nothing was agreed on"
+    exchange.note("TLS session", f"with {tls.server_hostname}: {said}")
     chain = chain_of(tls, "get_unverified_chain")
     for number, der in enumerate(chain[:MAX_CERTIFICATES], start=1):
         exchange.note(f"certificate {number}", partial(_certificate, der))
@@ -36,7 +37,12 @@ def _certificate(der: bytes) -> str:
         facts = certificate_facts(x509.load_der_x509_certificate(der))
     except ValueError as error:
         return f"cannot be read: {error}"
-    left = facts.not_after - datetime.now(UTC)
-    ends = f"ended {-left.days} days ago" if left.days < 0 else f"ends in {left.days} days"
     names = f" for {listed(facts.names)}" if facts.names else ""
-    return f"{facts.subject}{names}; issued by {facts.issuer}; {ends} ({facts.not_after:%Y-%m-%d %H:%M} UTC)"
+    return f"{facts.subject}{names}; issued by {facts.issuer}; {ending(facts.not_after)}"
+
+
+def ending(not_after: datetime) -> str:
+    """When a certificate ends or ended, for people."""
+    left = not_after - datetime.now(UTC)
+    told = f"ended {-left // DAY} days ago" if left < timedelta() else f"ends in {left // DAY} days"
+    return f"{told} ({not_after:%Y-%m-%d %H:%M} UTC)"
