@@ -54,7 +54,7 @@ async def _exchange(prepared: Prepared, exchange: Exchange, deadline: float) -> 
     def hide(text: str) -> str:
         return _hide(text, _parts_sent(target))
 
-    note_request(exchange, target.method, prepared.url, prepared.headers)
+    note_request(exchange, target.method, prepared.url, prepared.headers, hide)
     answer: Answer = await fetch(prepared.wire, exchange, deadline)
     exchange.http = _facts(answer, redirects=0)
     note_answer(exchange, answer, hide)
@@ -72,7 +72,7 @@ async def _exchange(prepared: Prepared, exchange: Exchange, deadline: float) -> 
         request = redirected(prepared, request, response)
         redirects += 1
         note_redirect(exchange, redirects, request.url, hide)
-        note_request(exchange, request.method, request.url, request.headers)
+        note_request(exchange, request.method, request.url, request.headers, hide)
         exchange.http = _facts(answer, redirects)
         exchange.server_name = target.tls.server_name if request.url.host == prepared.url.host else None
         response = await _transport.handle_async_request(request)

@@ -92,6 +92,6 @@ async def _together(targets: Sequence[Target], region: str, stop: asyncio.Event)
 async def _probe(target: Target, region: str) -> Seen:
     spans: list[Span] = []
     steps: list[Step] = []
-    began = time.monotonic()
     result = await load(target.kind)(target, ProbeContext(region=region, steps=steps, spans=spans))
+    began = min((one.at_seconds for one in steps), default=result.monotonic_seconds)
     return Seen(target=target, result=result, began_seconds=began, spans=spans, steps=steps)

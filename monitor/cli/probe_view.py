@@ -66,10 +66,11 @@ def _waterfall(seen: Seen, console: Console) -> Table:
     rows.add_column(no_wrap=True)
     result = seen.result
     begin = min((span.since_seconds for span in seen.spans), default=0.0)
+    whole = max((span.until_seconds for span in seen.spans), default=0.0) - begin
     width = min(_WIDEST_BAR, console.width - _LABELS - _NUMBERS - 6)
     for phase, seconds in result.phases:
         spans = [(each.since_seconds - begin, each.until_seconds - begin) for each in seen.spans if each.phase is phase]
-        drawn = bar(spans, result.duration_seconds, max(1, width), plain=console.options.ascii_only)
+        drawn = bar(spans, whole, max(1, width), plain=console.options.ascii_only)
         rows.add_row(phase, milliseconds(seconds), Text(drawn, style=_COLOURS.get(phase, "green")))
     return rows
 

@@ -36,7 +36,7 @@ async def dial(
     for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
         exchange.address = address.ip
         share_seconds = None if left == 1 else (deadline - time.monotonic()) / left
-        exchange.note("connecting", f"to {address}")
+        exchange.note("connecting", address.__str__)
         try:
             connected = await _connect(address, share_seconds, exchange)
         except TimeoutError:
@@ -44,7 +44,7 @@ async def dial(
         except OSError as error:
             refusals.append(of_os_error(error, f"connecting to {address}"))
         else:
-            exchange.note("connected", f"to {address}")
+            exchange.note("connected", address.__str__)
             return connected
         exchange.note("not connected", refusals[-1].failure.detail)
     raise _most_telling(refusals)

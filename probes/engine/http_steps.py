@@ -26,14 +26,18 @@ TOLD_HEADERS = {
     "via",
 }
 MAX_VALUE_CHARACTERS = 200
+Hide = Callable[[str], str]
+"""Takes out of a text what was sent and must not be shown: a server may send it back."""
 
 
-def note_request(exchange: Exchange, method: str, url: httpx.URL, headers: httpx.Headers) -> None:
-    exchange.note("asking", lambda: f"{method} {address(url)} with the headers {listed(list(headers), most=20)}")
+def note_request(exchange: Exchange, method: str, url: httpx.URL, headers: httpx.Headers, hide: Hide) -> None:
+    def told() -> str:
+        return f"{method} {hide(address(url))} with the headers {listed(list(headers), most=20)}"
+
+    exchange.note("asking", told)
 
 
-def note_answer(exchange: Exchange, answer: Answer, hide: Callable[[str], str]) -> None:
-    """`hide` takes out what was sent and must not be shown: a server may send it back."""
+def note_answer(exchange: Exchange, answer: Answer, hide: Hide) -> None:
     if exchange.steps is None:
         return
     size = f"{len(answer.body)} bytes of body{', cut there' if answer.cut else ''}"
@@ -47,7 +51,7 @@ def note_answer(exchange: Exchange, answer: Answer, hide: Callable[[str], str]) 
         exchange.note("more headers", f"{hide(listed(others, most=20))}; their values are not shown")
 
 
-def note_redirect(exchange: Exchange, number: int, url: httpx.URL, hide: Callable[[str], str]) -> None:
+def note_redirect(exchange: Exchange, number: int, url: httpx.URL, hide: Hide) -> None:
     exchange.note("redirected", lambda: f"{number}: to {hide(address(url))}")
 
 

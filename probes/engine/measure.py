@@ -37,7 +37,7 @@ async def measure(kind: str, target: Target, context: ProbeContext, ask: Ask) ->
     )
     failed: Failure | None = None
     timeout_seconds = target.timeout.total_seconds()
-    exchange.note("started", f"{kind} probe, given up after {timeout_seconds:g} s", begun)
+    exchange.note("started", lambda: f"{kind} probe, given up after {timeout_seconds:g} s", begun)
     lag = loop_lag()
     lag.begin()
     try:
@@ -55,7 +55,8 @@ async def measure(kind: str, target: Target, context: ProbeContext, ask: Ask) ->
     duration_seconds, kernel = _duration(exchange, begun, now)
     if not kernel:  # what the kernel's stamps say is free of it
         exchange.held_up(lag.longest_since(begun, now))
-    exchange.note(*("good",) if failed is None else ("failed", f"{failed.reason}: {failed.detail}"))
+    if exchange.steps is not None:
+        exchange.note(*("good",) if failed is None else ("failed", f"{failed.reason}: {failed.detail}"))
     return ProbeResult(
         target=target.name,
         region=context.region,
