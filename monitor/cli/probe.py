@@ -66,7 +66,7 @@ _Timeout = Annotated[
 _CaFile = Annotated[
     Path | None, typer.Option("--ca-file", metavar="FILE", help="Trust these authorities (PEM), and no others.")
 ]
-_Concurrency = Annotated[int, typer.Option(min=1, max=64, help="How many targets are probed at once.")]
+_Concurrency = Annotated[int, typer.Option(min=1, max=64, metavar="N", help="How many targets are probed at once.")]
 
 
 def probe(
