@@ -147,7 +147,10 @@ def test_the_timeline_is_drawn_in_the_order_of_time(nginx: Nginx) -> None:
 def test_the_refused_the_silent_and_the_lost_in_redirects(nginx: Nginx) -> None:
     with full_backlog() as port:
         urls = [f"http://127.0.0.1:{free_port()}/", f"http://127.0.0.1:{port}/", f"{nginx.http_url}/loop"]
-        seen = results(*urls, "--timeout", "2s")
+        for _ in range(5):  # "internal": this machine stood still meanwhile, which is not told as the service's
+            seen = results(*urls, "--timeout", "2s")
+            if seen[1]["reason"] != "internal":
+                break
     assert [one["reason"] for one in seen] == ["refused", "timeout", "redirect"]
     assert list(seen[1]["phases"])[-1] == "connect"
     assert seen[2]["http"]["redirects"] == 5

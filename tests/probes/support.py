@@ -14,6 +14,7 @@ from probes.target import Target
 from tests.support.wait import auntil
 
 CONTEXT = ProbeContext(region="test")
+TRIES = 5
 
 
 def target(url: str, **options: Any) -> Target:
@@ -21,8 +22,17 @@ def target(url: str, **options: Any) -> Target:
 
 
 async def probe(url: str, **options: Any) -> ProbeResult:
+    """Probes once more where this machine stood still meanwhile: then a timeout is not told as the service's."""
     asked = target(url, **options)
+    for _ in range(TRIES - 1):
+        result = await load(asked.kind)(asked, CONTEXT)
+        if not stood_still(result):
+            return result
     return await load(asked.kind)(asked, CONTEXT)
+
+
+def stood_still(result: ProbeResult) -> bool:
+    return reason(result) is FailureReason.INTERNAL and "the prober itself stood still" in detail(result)
 
 
 def soon(url: str, count: int, **options: Any) -> list[Target]:
