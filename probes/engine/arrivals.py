@@ -29,7 +29,7 @@ _TCP_INFO_BYTES = 104
 
 
 @cache
-def _keep_one_open() -> socket.socket | None:
+def _keep_one_open() -> int | None:
     """The kernel stamps packets only while some socket on the host asks for it, and switches that on a little late:
     with this one open for ever the first packet of a new socket carries a stamp too. None where there are no stamps."""
     if sys.platform != "linux":
@@ -40,7 +40,7 @@ def _keep_one_open() -> socket.socket | None:
     except OSError:
         keeper.close()
         return None
-    return keeper
+    return keeper.detach()
 
 
 def ask_for_stamps(sock: socket.socket) -> bool:

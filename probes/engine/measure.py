@@ -20,8 +20,9 @@ Ask = Callable[[Exchange, float], Awaitable[None]]
 # From this share of a duration on, time in which the prober stood still makes the duration suspect.
 SUSPECT_SHARE = 0.05
 SUSPECT_SECONDS = 0.001
-# From this share of the timeout on, a prober that stood still, and not the service, missed the deadline.
+# From this share of the timeout on, and longer than a busy machine's hiccup, a prober that stood still, and not the service, missed the deadline.
 FALSE_TIMEOUT_SHARE = 0.1
+FALSE_TIMEOUT_SECONDS = 0.1
 
 
 async def measure(kind: str, target: Target, context: ProbeContext, ask: Ask) -> ProbeResult:
@@ -78,7 +79,7 @@ async def measure(kind: str, target: Target, context: ProbeContext, ask: Ask) ->
 
 
 def _timed_out(timeout_seconds: float, exchange: Exchange, now: float, stood_still_seconds: float) -> Failure:
-    if stood_still_seconds > FALSE_TIMEOUT_SHARE * timeout_seconds:
+    if stood_still_seconds > max(FALSE_TIMEOUT_SECONDS, FALSE_TIMEOUT_SHARE * timeout_seconds):
         detail = (
             f"not done within {timeout_seconds:g} s, but the prober itself stood still for {stood_still_seconds:.2f} s"
         )
