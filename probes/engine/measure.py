@@ -20,7 +20,8 @@ Ask = Callable[[Exchange, float], Awaitable[None]]
 # From this share of a duration on, time in which the prober stood still makes the duration suspect.
 SUSPECT_SHARE = 0.05
 SUSPECT_SECONDS = 0.001
-# From this share of the timeout on, and longer than a busy machine's hiccup, a prober that stood still, and not the service, missed the deadline.
+# From this share of the timeout on, if that is more than a busy machine's hiccup, a prober that stood still, not the
+# service, missed the deadline.
 FALSE_TIMEOUT_SHARE = 0.1
 FALSE_TIMEOUT_SECONDS = 0.1
 

@@ -13,11 +13,12 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
+from probes import load
 from probes.engine import arrivals, dial, lag
 from probes.engine.arrivals import Arrivals, ask_for_stamps, handshake_seconds
 from probes.engine.exchange import Exchange
 from probes.result import Clock, FailureReason, Phase, ProbeResult
-from tests.probes.support import probe, reason
+from tests.probes.support import CONTEXT, probe, reason, target
 from tests.support.misbehaving import OK, Misbehaving, Peer
 from tests.support.nginx import Nginx
 from tests.support.wait import auntil
@@ -45,7 +46,8 @@ async def probed_while_standing_still(**options: object) -> ProbeResult:
     """The answer comes while this process does something else than look at it."""
     go = threading.Event()
     with held_back(go) as server:
-        probing = asyncio.create_task(probe(server.url, **options))
+        asked_of = target(server.url, **options)
+        probing = asyncio.create_task(load("http")(asked_of, CONTEXT))
 
         async def asked() -> bool:
             return bool(server.requests)
