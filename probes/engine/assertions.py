@@ -5,20 +5,16 @@ from __future__ import annotations
 import codecs
 import json
 import re
-import signal
-import threading
 from collections.abc import Callable
 from functools import lru_cache
-from types import FrameType
 from typing import Any
 
 from probes.engine.failures import failure
 from probes.engine.response import Answer
+from probes.engine.search import SEARCH_CPU_SECONDS, SearchTooLong, search
 from probes.options import Expect
 from probes.result import Failure, FailureReason
 
-# A pattern such as (a+)+$ can take for ever on a short text, and would hold up every other target of the process.
-SEARCH_CPU_SECONDS = 0.25
 MAX_SHOWN_CHARACTERS = 80
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
 _TEXT_CODEC = re.compile(
@@ -141,38 +137,3 @@ def _codec(charset: str) -> str:
     except LookupError:
         return "utf-8"
     return name if _TEXT_CODEC.fullmatch(name) else "utf-8"
-
-
-class SearchTooLong(Exception):
-    """The pattern was still searching after SEARCH_CPU_SECONDS."""
-
-
-@lru_cache(maxsize=16384)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
-
-
-def search(pattern: str, text: str) -> bool:
-    """Whether `pattern` is in `text`, within a bound of CPU time. Raises SearchTooLong.
-
-    `re` holds the interpreter while it searches, but it looks for signals now and then: a timer of CPU time
-    interrupts it. Only a main thread gets signals, and a probe worker probes in its main thread; elsewhere the search
-    is not bounded.
-    """
-    compiled = _compiled(pattern)
-    if threading.current_thread() is not threading.main_thread():
-        return compiled.search(text) is not None
-    armed = True
-
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        if armed:
-            raise SearchTooLong
-
-    before = signal.signal(signal.SIGVTALRM, interrupt)
-    signal.setitimer(signal.ITIMER_VIRTUAL, SEARCH_CPU_SECONDS)
-    try:
-        return compiled.search(text) is not None
-    finally:
-        armed = False
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, before)
