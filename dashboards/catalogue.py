@@ -20,14 +20,15 @@ LABELS: Mapping[str, str] = MappingProxyType(
         "instance": "the target's name, where blackbox_exporter users expect the target",
         "target": "the target's name in the settings",
         "region": "where the probe ran",
-        "phase": "`resolve`, `connect`, `tls`, `processing`, `transfer`; `resolve`, `connect`, `request` for dns",
+        "phase": "`resolve`, `connect`, `tls`, `processing`, `transfer`; `resolve`, `connect`, `request` for dns; "
+        "`resolve`, `setup`, `rtt` for icmp",
         "version": "as the protocol spells it, `TLS 1.3`; of the program for `monitor_build_info`",
         "cipher": "the cipher suite's IANA name",
         "fingerprint_sha256": "of the leaf certificate, in hexadecimal",
         "outcome": "of a probe: `success`, `failure`, `internal` (our own fault); "
         "of a page: `sent`, `retried`, `parked`",
         "reason": "`timeout`, `refused`, `reset`, `unreachable`, `dns`, `tls`, `certificate`, `protocol`, `status`, "
-        "`header`, `body`, `json`, `too_large`, `redirect`, `internal`",
+        "`header`, `body`, `json`, `too_large`, `redirect`, `response`, `internal`",
         "state": "of a target: `ok`, `failing`, `unknown` (no fresh result); "
         "of an incident: `triggered`, `acknowledged`",
         "slo": "`availability`, or the latency objective's name such as `p99`",
@@ -36,7 +37,7 @@ LABELS: Mapping[str, str] = MappingProxyType(
         "grade": "the letter",
         "level": "`page` or `ticket`",
         "stage": "where it was lost: `worker` or `history`",
-        "kind": "`http`, `tcp`, `dns`",
+        "kind": "`http`, `tcp`, `tls`, `dns`, `icmp`",
         "severity": "`critical`, `error`, `warning`, `info`",
         "runbook": "file name of the target's runbook, empty without one",
         "python_version": "of the interpreter",
@@ -72,7 +73,12 @@ PROBE_METRICS = (
     Metric("probe_http_version", "gauge", "HTTP version of the last answer; 0 without one.", _PROBE),
     Metric("probe_http_content_length", "gauge", "Content-Length of the last answer; -1 without the header.", _PROBE),
     Metric("probe_http_duration_seconds", "gauge", "Time in each phase of the last HTTP probe.", (*_PROBE, "phase")),
-    Metric("probe_failed_due_to_regex", "gauge", "Whether the last probe failed on what the body must match.", _PROBE),
+    Metric(
+        "probe_failed_due_to_regex",
+        "gauge",
+        "Whether the last probe failed on what a body or a line must match.",
+        _PROBE,
+    ),
     Metric(
         "probe_ssl_earliest_cert_expiry", "gauge", "Unix time at which the first certificate of the chain ends.", _PROBE
     ),
@@ -86,6 +92,8 @@ PROBE_METRICS = (
         "probe_tls_version_info", "gauge", "TLS version of the last probe, as a label; always 1.", (*_PROBE, "version")
     ),
     Metric("probe_tls_cipher_info", "gauge", "Cipher of the last probe, as a label; always 1.", (*_PROBE, "cipher")),
+    Metric("probe_icmp_duration_seconds", "gauge", "Time in each phase of the last ICMP probe.", (*_PROBE, "phase")),
+    Metric("probe_icmp_reply_hop_limit", "gauge", "Hop limit (IPv4: TTL) that the last echo reply came with.", _PROBE),
     Metric("probe_dns_duration_seconds", "gauge", "Time in each phase of the last DNS probe.", (*_PROBE, "phase")),
     Metric("probe_dns_answer_rrs", "gauge", "Records in the answer section.", _PROBE),
     Metric("probe_dns_authority_rrs", "gauge", "Records in the authority section.", _PROBE),

@@ -10,7 +10,9 @@ from probes.target import Target
 PROBES = {
     "http": "probes.http",
     "tcp": "probes.tcp",
+    "tls": "probes.tls_handshake",
     "dns": "probes.dns",
+    "icmp": "probes.icmp",
     "tls_grade": "probes.tls.probe",
 }
 

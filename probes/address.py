@@ -36,7 +36,7 @@ def _http(url: str) -> str | None:
     return None if host_name(asked.raw_host.decode("ascii")) else _NO_HOST.format(named)
 
 
-def _tcp(url: str) -> str | None:
+def _host(url: str) -> str | None:
     host = urlsplit(url).hostname or ""
     return None if host_name(host) else _NO_HOST.format(host)
 
@@ -53,5 +53,5 @@ def _dns(url: str) -> str | None:
 
 
 _CHECKS: Mapping[str, Callable[[str], str | None]] = MappingProxyType(
-    {"http": _http, "https": _http, "tcp": _tcp, "dns": _dns}
+    {"http": _http, "https": _http, "tcp": _host, "tls": _host, "icmp": _host, "dns": _dns}
 )

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from probes.quantity import Duration, Percent, format_duration
 
@@ -22,21 +22,22 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, hide_input_in_errors=True)
 
 
+def _regular_expression(value: str) -> str:
+    try:
+        re.compile(value)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(f"{value!r} is not a regular expression: {error}") from None
+    return value
+
+
+Regex = Annotated[str, AfterValidator(_regular_expression)]
+
+
 class BodyExpect(Model):
     """What the first `max_bytes` of the body, decoded with replacement of what is not text, must match."""
 
-    regex: str | None = Field(None, description="a regular expression that must be found in the body")
-    not_regex: str | None = Field(None, description="a regular expression that must not be found in the body")
-
-    @field_validator("regex", "not_regex")
-    @classmethod
-    def _compiles(cls, value: str | None) -> str | None:
-        if value is not None:
-            try:
-                re.compile(value)
-            except (re.error, OverflowError, RecursionError) as error:
-                raise ValueError(f"{value!r} is not a regular expression: {error}") from None
-        return value
+    regex: Regex | None = Field(None, description="a regular expression that must be found in the body")
+    not_regex: Regex | None = Field(None, description="a regular expression that must not be found in the body")
 
 
 class Expect(Model):
@@ -117,3 +118,11 @@ class RecoveryOptions(Model):
 
     successes: int = Field(3, ge=1, description="this many good probes in a row")
     for_: Duration = Field(timedelta(seconds=30), alias="for", description="and good at least this long")
+
+
+class IcmpOptions(Model):
+    """The echo request of an icmp:// target."""
+
+    size: int = Field(56, ge=16, le=65507, description="bytes of payload, besides the headers")
+    ttl: int | None = Field(None, ge=1, le=255, description="how many hops it may take; default: the system's")
+    dont_fragment: bool = Field(False, description="whether no router may take it apart: finds paths with a small MTU")

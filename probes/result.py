@@ -95,6 +95,14 @@ class DnsFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IcmpFacts:
+    """What one echo reply showed."""
+
+    size_bytes: int  # of the payload
+    hop_limit: int | None  # what was left of it (IPv4: of the TTL) when the reply came; None where that cannot be seen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GradeFacts:
     """What one TLS scan was rated: letters as SSL Labs spells them, scores 0 to 100."""
 
@@ -119,7 +127,7 @@ class ProbeResult:
 
     target: str
     region: str
-    kind: str  # a key of probes.PROBES: "http", "tcp", "dns", "tls_grade"
+    kind: str  # a key of probes.PROBES: "http", "tcp", "tls", "dns", "icmp", "tls_grade"
     started_at: datetime
     monotonic_seconds: float
     duration_seconds: float
@@ -134,6 +142,7 @@ class ProbeResult:
     tls: TlsSession | None = None
     http: HttpFacts | None = None
     dns: DnsFacts | None = None
+    icmp: IcmpFacts | None = None
     grade: GradeFacts | None = None
 
     @property

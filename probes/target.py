@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, Field, SecretStr, StringConstraints, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from probes.options import Expect, Model, OutageOptions, RecoveryOptions, Slo, TlsOptions
+from probes.dialogue import DialogueStep, StartTls, mistake_in_dialogue
+from probes.options import Expect, IcmpOptions, Model, OutageOptions, RecoveryOptions, Slo, TlsOptions
 from probes.quantity import Duration, format_duration
 
-KIND_OF_SCHEME = {"http": "http", "https": "http", "tcp": "tcp", "dns": "dns"}
+KIND_OF_SCHEME = {"http": "http", "https": "http", "tcp": "tcp", "tls": "tls", "dns": "dns", "icmp": "icmp"}
 Severity = Literal["critical", "error", "warning", "info"]
 LONGEST_TIMEOUT = timedelta(seconds=5)  # of a target that does not set its own
 SHORTEST = timedelta(milliseconds=100)
@@ -45,6 +46,7 @@ class TargetOptions(Model):
         False,
         description="whether the connection is kept open from one probe to the next, which then has no connect and tls",
     )
+    icmp: IcmpOptions = Field(IcmpOptions(), description="the echo request of icmp:// targets")
     max_body_bytes: int = Field(1_048_576, ge=0, description="how much of a body is read")
     max_redirects: int = Field(5, ge=0, le=20, description="how many redirects are followed; 0: none")
     runbook: Path | None = Field(None, description="the Markdown runbook of this target's incidents")
@@ -90,12 +92,19 @@ class Target(TargetOptions):
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,199}$")] = Field(
         description="what incidents and metrics call it; incidents belong to the name, so keep it"
     )
-    url: str = Field(description="http://, https://, tcp:// with a port, or dns:// address to probe")
+    url: str = Field(description="http://, https://, tcp:// with a port, tls://, dns:// or icmp:// address to probe")
     method: Annotated[str, StringConstraints(pattern=r"^[A-Z]+$")] = Field("GET", description="the HTTP method")
     headers: dict[str, SecretStr] = Field(
         default_factory=dict, description="headers to send; a secret one only as env:NAME or file:PATH"
     )
     body: str | None = Field(None, description="what to send as body; not a place for secrets")
+
+    starttls: StartTls | None = Field(
+        None, description="the protocol in which TLS is asked for before it begins, on tcp:// and tls://"
+    )
+    dialogue: tuple[DialogueStep, ...] = Field(
+        (), description="tcp:// and tls://: what is expected and sent, a list of steps with expect, send, starttls"
+    )
 
     @field_validator("url")
     @classmethod
@@ -119,6 +128,8 @@ class Target(TargetOptions):
             raise ValueError("the address has a space or a control character; write them as %20 and the like")
         if port is None and parts.scheme == "tcp":
             raise ValueError("a tcp target needs a port, such as tcp://db.example.com:5432")
+        if port is not None and parts.scheme == "icmp":
+            raise ValueError("an icmp target has no port; remove it")
         if parts.username is not None or parts.password is not None:
             raise ValueError("a user or password does not belong in an address; use headers with env: or file:")
         return value
@@ -134,6 +145,14 @@ class Target(TargetOptions):
                 raise ValueError(f"the value of {name} has a line break or another control character")
         if len({name.lower() for name in value}) < len(value):
             raise ValueError("a header is given twice; names of headers have no case")
+        return value
+
+    @field_validator("dialogue")
+    @classmethod
+    def _speakable(cls, value: tuple[DialogueStep, ...], others: ValidationInfo) -> tuple[DialogueStep, ...]:
+        begins_with_tls = urlsplit(others.data.get("url", "")).scheme == "tls" or bool(others.data.get("starttls"))
+        if mistake := mistake_in_dialogue(value, tls=begins_with_tls):
+            raise ValueError(mistake)
         return value
 
     @property

@@ -14,6 +14,8 @@ need promtool prometheus
 need chromium chromium
 need prometheus-blackbox-exporter prometheus-blackbox-exporter
 need openssl openssl
+need vsftpd vsftpd
+need ip iproute2
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 [ -n "$missing" ] || exit 0
 

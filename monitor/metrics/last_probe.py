@@ -14,7 +14,9 @@ Point = tuple[tuple[str, ...], float]
 Read = Callable[[Target, ProbeResult], Iterable[Point]]
 
 HTTP_PHASES = (Phase.RESOLVE, Phase.CONNECT, Phase.TLS, Phase.PROCESSING, Phase.TRANSFER)
+TALK_PHASES = (Phase.RESOLVE, Phase.CONNECT, Phase.TLS, Phase.PROCESSING, Phase.TRANSFER)
 DNS_PHASES = (Phase.RESOLVE, Phase.CONNECT, Phase.REQUEST)
+ICMP_PHASES = (Phase.RESOLVE, Phase.SETUP, Phase.RTT)
 
 
 def _number(read: Callable[[ProbeResult], float]) -> Read:
@@ -43,14 +45,19 @@ def _dns(read: Callable[[DnsFacts], float]) -> Read:
     return lambda _, result: [((), 0.0 if result.dns is None else read(result.dns))]
 
 
+def _hop_limit(_: Target, result: ProbeResult) -> Iterable[Point]:
+    hop_limit = result.icmp.hop_limit if result.icmp else None
+    return [] if hop_limit is None else [((), hop_limit)]
+
+
 def _ip_protocol(result: ProbeResult) -> float:
     if result.address is None:
         return 0
     return 6 if ":" in result.address else 4
 
 
-def _failed_on_body(result: ProbeResult) -> float:
-    return result.failure is not None and result.failure.reason is FailureReason.BODY
+def _failed_on(reason: FailureReason) -> Read:
+    return _number(lambda result: result.failure is not None and result.failure.reason is reason)
 
 
 def _http_version(http: HttpFacts) -> float:
@@ -82,7 +89,7 @@ _HTTP: Mapping[str, Read] = MappingProxyType(
         "probe_http_version": _http(0, _http_version),
         "probe_http_content_length": _http(-1, lambda http: http.content_length),
         "probe_http_duration_seconds": _phases(HTTP_PHASES),
-        "probe_failed_due_to_regex": _number(_failed_on_body),
+        "probe_failed_due_to_regex": _failed_on(FailureReason.BODY),
     }
 )
 _DNS: Mapping[str, Read] = MappingProxyType(
@@ -94,8 +101,17 @@ _DNS: Mapping[str, Read] = MappingProxyType(
         "probe_dns_query_succeeded": _number(lambda result: result.dns is not None),
     }
 )
+_TALK: Mapping[str, Read] = MappingProxyType({"probe_failed_due_to_regex": _failed_on(FailureReason.RESPONSE)})
+_ICMP: Mapping[str, Read] = MappingProxyType(
+    {
+        "probe_icmp_duration_seconds": _phases(ICMP_PHASES),
+        "probe_icmp_reply_hop_limit": _hop_limit,
+    }
+)
 _NO_ROWS: Mapping[str, Read] = MappingProxyType({})
-READS_OF_KIND: Mapping[str, Mapping[str, Read]] = MappingProxyType({"http": _HTTP, "dns": _DNS})
+READS_OF_KIND: Mapping[str, Mapping[str, Read]] = MappingProxyType(
+    {"http": _HTTP, "tcp": _TALK, "tls": _TALK, "dns": _DNS, "icmp": _ICMP}
+)
 
 
 def points(metric_name: str, target: Target, result: ProbeResult) -> Iterable[Point]:

@@ -18,7 +18,13 @@ from probes.target import Target
 
 OUTCOMES = ("success", "failure", "internal")
 _PHASES_OF_KIND: Mapping[str, tuple[Phase, ...]] = MappingProxyType(
-    {"http": last_probe.HTTP_PHASES, "dns": last_probe.DNS_PHASES, "tcp": (Phase.RESOLVE, Phase.CONNECT, Phase.TLS)}
+    {
+        "http": last_probe.HTTP_PHASES,
+        "tcp": last_probe.TALK_PHASES,
+        "tls": last_probe.TALK_PHASES,
+        "dns": last_probe.DNS_PHASES,
+        "icmp": last_probe.ICMP_PHASES,
+    }
 )
 
 

@@ -41,13 +41,22 @@ def _sections(root: Node, path: Path_) -> Iterator[tuple[Step, Node]]:
 
 # What a target says itself and its kind of probe does not look at; from `defaults` it is for the others.
 _HTTP = ("http", "https")
+_TALKS = ("tcp", "tls")
+_MAY_USE_TLS = tuple(scheme for scheme in KIND_OF_SCHEME if scheme != "icmp")
 EFFECTIVE: tuple[tuple[Path_, tuple[str, ...]], ...] = (
     (("tls", "grade"), ("https",)),
+    (("tls", "expiry"), _MAY_USE_TLS),
+    (("tls", "verify"), _MAY_USE_TLS),
+    (("tls", "ca_file"), _MAY_USE_TLS),
+    (("tls", "server_name"), _MAY_USE_TLS),
     (("expect",), _HTTP),
     (("reuse",), _HTTP),
     (("method",), _HTTP),
     (("headers",), _HTTP),
     (("body",), _HTTP),
+    (("starttls",), _TALKS),
+    (("dialogue",), _TALKS),
+    (("icmp",), ("icmp",)),
 )
 
 

@@ -38,7 +38,7 @@ _TEXT = {"string_type", "string_pattern_mismatch", "literal_error", "path_type"}
 _LIST = {"tuple_type", "list_type"}
 _EMPTY = "is empty; write what belongs here, or remove the line"
 LONGEST = 400
-_UNSEEN = {"pagerduty", "store", "headers"}  # sections of which an error never repeats a value
+_UNSEEN = {"pagerduty", "store", "headers", "dialogue"}  # sections of which an error never repeats a value
 
 
 def problems_of(error: ValidationError, root: Node) -> Iterator[Problem]:

@@ -6,17 +6,23 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from pydantic import SecretStr
 
 from monitor.redact import SHORTEST_SECRET, is_secret_header, register_secret
 from monitor.settings.model import REFERENCE_PATTERN
 from monitor.settings.node import Node, Path_
 from monitor.settings.problem import Problem, problem_at
+from probes.dialogue import Spoken
 
 MAX_SECRET_BYTES = 64 * 1024
 UNRESOLVED = "env:UNRESOLVED"
+SPOKEN = "what a dialogue sends"
 _HOW = "write env:NAME or file:PATH here, and put the secret there"
 _SCHEME = re.compile(r"(?i)(basic|bearer|token|digest)\s")
+_WITHIN = re.compile(r"\$\{((?:env|file):[^}]*)\}")  # a reference in the midst of a text
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +37,17 @@ def resolve_references(
     references stay as they are, for a check on a machine that has none of the secrets; as a function it says by the
     name of a target whether that target's are looked up, and those of routes and store are not."""
     problems: list[Problem] = []
-    changes: dict[Path_, str] = {}
+    changes: dict[Path_, Any] = {}
     for path, kind in secret_fields(root):
         node = root.at(path)
         if node is None or node.value is None:
             continue
         try:
             wanted = look_up if isinstance(look_up, bool) else _concerns(root, path, look_up)
-            changes[path] = _value(node, kind, environ, base, wanted)
+            if kind == SPOKEN:
+                changes[path] = _spoken(node.value, environ, base, wanted)
+            else:
+                changes[path] = _value(node, kind, environ, base, wanted)
         except _Failed as failure:
             problems.append(problem_at(root, path, failure.text))
             changes[path] = UNRESOLVED  # passes for a secret, so that the same mistake is not told twice
@@ -52,7 +61,7 @@ def _concerns(root: Node, path: Path_, is_wanted: Callable[[str], bool]) -> bool
 
 
 def secret_fields(root: Node) -> Iterator[tuple[Path_, str]]:
-    """Where a secret may stand: (path, kind); kind is `key`, `url` or the name of a header."""
+    """Where a secret may stand: (path, kind); kind is `key`, `url`, SPOKEN or the name of a header."""
     yield ("store", "url"), "url"
     routes = root.at(("pagerduty", "routes"))
     for name, _ in routes.children() if routes else ():
@@ -63,6 +72,9 @@ def secret_fields(root: Node) -> Iterator[tuple[Path_, str]]:
         if headers and isinstance(headers.value, dict):
             for name, _ in headers.children():
                 yield ("targets", index, "headers", name), str(name)
+        dialogue = root.at(("targets", index, "dialogue"))
+        for number, _ in dialogue.children() if dialogue and isinstance(dialogue.value, list) else ():
+            yield ("targets", index, "dialogue", number, "send"), SPOKEN
 
 
 def _value(node: Node, kind: str, environ: Mapping[str, str], base: Path, look_up: bool) -> str:
@@ -79,6 +91,25 @@ def _value(node: Node, kind: str, environ: Mapping[str, str], base: Path, look_u
         if node.origin.source == "file":
             raise _Failed(f"a secret does not belong in this file; {_HOW}")
     return _fit(node.value, kind, "")
+
+
+def _spoken(value: Any, environ: Mapping[str, str], base: Path, look_up: bool) -> Any:
+    """The text with its references looked up, each a part of its own: a secret is sent as it is, and never shown."""
+    if not isinstance(value, str):  # the settings say what it must be
+        return value
+    if re.match(REFERENCE_PATTERN, value):
+        value = f"${{{value}}}"
+    elif value.startswith(("env:", "file:")):
+        raise _Failed("is not a reference to a secret; within a text write it as ${env:NAME} or ${file:PATH}")
+    parts: list[str | SecretStr] = []
+    for number, part in enumerate(_WITHIN.split(value)):
+        if number % 2 == 0:
+            parts += [part] if part else []
+        elif not re.match(REFERENCE_PATTERN, part):
+            raise _Failed("has a reference to no secret; after env: comes the name of a variable, after file: a path")
+        else:
+            parts.append(SecretStr(_looked_up(part, SPOKEN, environ, base) if look_up else part))
+    return Spoken(tuple(parts))
 
 
 def is_secret(kind: str, value: str) -> bool:

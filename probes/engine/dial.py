@@ -47,7 +47,7 @@ async def dial(
             exchange.note("connected", address.__str__)
             return connected
         exchange.note("not connected", refusals[-1].failure.detail)
-    raise _most_telling(refusals)
+    raise most_telling(refusals)
 
 
 async def _connect(address: Address, seconds: float | None, exchange: Exchange) -> tuple[socket.socket, bool]:
@@ -88,7 +88,7 @@ def _set(writable: asyncio.Future[None]) -> None:
         writable.set_result(None)
 
 
-def _most_telling(refusals: list[Unanswered]) -> Unanswered:
+def most_telling(refusals: list[Unanswered]) -> Unanswered:
     """A host without IPv6 finds every IPv6 address unreachable: what the others said counts for more."""
     reasons = [refusal.failure.reason for refusal in refusals]
     reason = next((reason for reason in reasons if reason is not FailureReason.UNREACHABLE), reasons[-1])

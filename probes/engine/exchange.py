@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from probes.options import TlsOptions
-from probes.result import Clock, DnsFacts, HttpFacts, Phase, TlsSession
+from probes.result import Clock, DnsFacts, HttpFacts, IcmpFacts, Phase, TlsSession
 
 MAX_STEPS = 1000
 MAX_STEP_CHARACTERS = 500
@@ -52,9 +52,11 @@ class Exchange:
     held_up_seconds: float = 0.0  # the longest that this process is known to have been kept from its work
     http: HttpFacts | None = None
     dns: DnsFacts | None = None
+    icmp: IcmpFacts | None = None
     stage: Phase | None = None
     stage_since: float = 0.0  # time.monotonic(); without a stage: when the last one ended
     keep: tuple[str, float] | None = None  # keep the connection under this name, for so many seconds
+    awaited: Callable[[], str] | None = None  # what is waited for, where the phase alone does not tell it
     steps: list[Step] | None = None  # a list: each step is to be kept, somebody wants to read them
     spans: list[Span] | None = None  # a list: when each phase went on is to be kept, too
 

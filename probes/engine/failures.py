@@ -30,6 +30,7 @@ WAITED_FOR = {
     Phase.PROCESSING: "the first byte of the answer",
     Phase.TRANSFER: "the rest of the answer",
     Phase.REQUEST: "the answer",
+    Phase.RTT: "the echo reply",
 }
 
 
@@ -63,9 +64,10 @@ def of_tls_error(error: ssl.SSLError) -> Unanswered:
     return Unanswered(FailureReason.TLS, f"TLS failed: {text}")
 
 
-def of_timeout(seconds: float, stage: Phase | None, waited_seconds: float) -> Failure:
-    """The total deadline of `seconds` passed after `waited_seconds` in `stage`."""
-    if stage is None:
+def of_timeout(seconds: float, stage: Phase | None, waited_seconds: float, awaited: str | None = None) -> Failure:
+    """The total deadline of `seconds` passed after `waited_seconds` in `stage`, for what it waits for or `awaited`."""
+    awaited = awaited or (WAITED_FOR.get(stage) if stage else None)
+    if stage is None or awaited is None:
         return failure(FailureReason.TIMEOUT, f"not done within {seconds:g} s")
     reason = FailureReason.DNS if stage is Phase.RESOLVE else FailureReason.TIMEOUT
-    return failure(reason, f"not done within {seconds:g} s: waited {waited_seconds:.2f} s for {WAITED_FOR[stage]}")
+    return failure(reason, f"not done within {seconds:g} s: waited {waited_seconds:.2f} s for {awaited}")

@@ -76,6 +76,7 @@ async def measure(kind: str, target: Target, context: ProbeContext, ask: Ask) ->
         tls=exchange.session,
         http=exchange.http,
         dns=exchange.dns,
+        icmp=exchange.icmp,
     )
 
 
@@ -85,7 +86,8 @@ def _timed_out(timeout_seconds: float, exchange: Exchange, now: float, stood_sti
             f"not done within {timeout_seconds:g} s, but the prober itself stood still for {stood_still_seconds:.2f} s"
         )
         return failure(FailureReason.INTERNAL, detail)
-    return of_timeout(timeout_seconds, exchange.stage, now - exchange.stage_since)
+    awaited = exchange.awaited() if exchange.awaited else None
+    return of_timeout(timeout_seconds, exchange.stage, now - exchange.stage_since, awaited)
 
 
 def _duration(exchange: Exchange, begun: float, now: float) -> tuple[float, bool]:

@@ -51,7 +51,10 @@ class Stream:
 
     async def send(self, data: bytes) -> None:
         if self._tls is not None:
-            self._tls.write(data)
+            try:
+                self._tls.write(data)
+            except ssl.SSLError as error:
+                raise of_tls_error(error) from None
             data = self._tls.to_send()
         await self._send_raw(data)
 

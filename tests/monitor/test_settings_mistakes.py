@@ -293,3 +293,26 @@ def test_what_a_target_says_without_effect_is_told_but_not_what_defaults_say_for
         "m.yaml:5: targets[b].expect: has no effect on tcp://, only on http:// or https://; remove it",
         "m.yaml:5: targets[b].method: has no effect on tcp://, only on http:// or https://; remove it",
     ]
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("url: 'icmp://a', tls: {verify: false}", "tls.verify: has no effect on icmp://"),
+        ("url: 'icmp://a', dialogue: [{send: a}]", "dialogue: has no effect on icmp://, only on tcp:// or tls://"),
+        ("url: 'http://a', starttls: smtp", "starttls: has no effect on http://, only on tcp:// or tls://"),
+        ("url: 'tcp://a:1', icmp: {ttl: 3}", "icmp: has no effect on tcp://, only on icmp://; remove it"),
+        ("url: 'icmp://a..b'", "url: 'a..b' is not a host"),
+        ("url: 'tls://a..b'", "url: 'a..b' is not a host"),
+        ("url: 'icmp://a', icmp: {size: 8}", "icmp.size: 8 must be 16 or more"),
+        ("url: 'tcp://a:1', starttls: smpt", "starttls: 'smpt' must be one of 'smtp', 'imap'"),
+        ("url: 'tcp://a:1', dialogue: [{expect: '('}]", "dialogue[0].expect: '(' is not a regular expression"),
+        ("url: 'tcp://a:1', dialogue: [{}]", "dialogue[0]: says nothing; a step has expect, send or starttls: true"),
+        ("url: 'tcp://a:1', dialogue: [{sent: a}]", "dialogue[0].sent: is not a field here; did you mean send?"),
+        ("url: 'tcp://a:1', dialogue: {send: a}", "dialogue: must be a list"),
+        ("url: 'tls://a', dialogue: [{starttls: true}]", "dialogue: step 1 has starttls, but TLS has begun before"),
+    ],
+)
+def test_mistakes_of_tcp_tls_and_icmp_targets(tmp_path: Path, target: str, said: str) -> None:
+    (told,) = problems(tmp_path, f"{ROUTES}targets: [{{name: t, {target}}}]\n")
+    assert told.startswith(f"m.yaml:2: targets[t].{said}")

@@ -166,3 +166,47 @@ def test_what_is_read_as_a_secret_is_masked_from_then_on(tmp_path: Path) -> None
 def test_an_address_without_password_may_stand_in_the_file(tmp_path: Path, url: str) -> None:
     (tmp_path / "m.yaml").write_text(SINK + f"store: {{url: '{url}'}}\n" + TARGET % "")
     assert load(tmp_path / "m.yaml", environ={}).settings.store_url.get_secret_value() == url
+
+
+def dialogue(send: str) -> str:
+    return SINK + "targets:\n- name: mail\n  url: tcp://a:25\n  dialogue:\n  - send: " + send + "\n"
+
+
+def test_a_dialogue_takes_secrets_by_reference(tmp_path: Path) -> None:
+    file = tmp_path / "m.yaml"
+    (tmp_path / "pw").write_text("of-the-file$1\n")
+    environ = {"LOGIN": "AUTH PLAIN b64-of-the-variable"}
+    for send, sent in (
+        ("env:LOGIN", "AUTH PLAIN b64-of-the-variable\n"),
+        ("file:pw", "of-the-file$1\n"),
+        (r'"PASS ${file:pw}\r"', "PASS of-the-file$1\r\n"),
+        (r'"A ${env:LOGIN} $$ ${file:pw}"', "A AUTH PLAIN b64-of-the-variable $ of-the-file$1\n"),
+    ):
+        file.write_text(dialogue(send))
+        (target,) = load(file, environ=environ).settings.targets
+        step = target.dialogue[0]
+        assert step.send is not None
+        assert step.send.filled(None) == sent
+        assert "of-the" not in f"{target!r} {step.send}"
+    assert redact("AUTH PLAIN b64-of-the-variable, of-the-file$1") == "***, ***"
+    file.write_text(dialogue("env:NOT_HERE"))
+    load(file, environ={}, resolve_secrets=False)
+
+
+@pytest.mark.parametrize(
+    ("send", "said"),
+    [
+        ("env:NOT_SET", "targets[mail].dialogue[0].send: the variable NOT_SET of env:NOT_SET is not set"),
+        ("'PASS ${env:NOT_SET}'", "the variable NOT_SET of env:NOT_SET is not set"),
+        ("'PASS ${file:gone}'", "file:gone cannot be read"),
+        ("'PASS ${env:}'", "has a reference to no secret; after env: comes the name of a variable"),
+        ("'PASS ${env:A B}'", "has a reference to no secret"),
+        ("env:A-B", "is not a reference to a secret; within a text write it as ${env:NAME}"),
+        (f"[{SECRET}]", "must be text"),
+        ("on", "must be text; the value without quotes is true or false in YAML"),
+    ],
+)
+def test_a_wrong_reference_in_a_dialogue_is_told(tmp_path: Path, send: str, said: str) -> None:
+    shown = refused(tmp_path, dialogue(send))
+    assert said in shown
+    assert SECRET not in shown

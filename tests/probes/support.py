@@ -22,13 +22,16 @@ def target(url: str, **options: Any) -> Target:
 
 
 async def probe(url: str, **options: Any) -> ProbeResult:
+    return await probe_target(target(url, **options))
+
+
+async def probe_target(asked: Target, context: ProbeContext = CONTEXT) -> ProbeResult:
     """Probes once more where this machine stood still meanwhile: then a timeout is not told as the service's."""
-    asked = target(url, **options)
     for _ in range(TRIES - 1):
-        result = await load(asked.kind)(asked, CONTEXT)
+        result = await load(asked.kind)(asked, context)
         if not stood_still(result):
             return result
-    return await load(asked.kind)(asked, CONTEXT)
+    return await load(asked.kind)(asked, context)
 
 
 def stood_still(result: ProbeResult) -> bool:

@@ -14,6 +14,7 @@ from probes.result import (
     FailureReason,
     GradeFacts,
     HttpFacts,
+    IcmpFacts,
     Phase,
     ProbeResult,
     TlsSession,
@@ -37,6 +38,7 @@ TARGETS = tuple(
         {"name": "search", "url": "http://search.example.com/", "slo": {"latency": {"p99": "100ms"}}},
         {"name": "database", "url": "tcp://db.example.com:5432"},
         {"name": "names", "url": "dns://resolver.example.com/example.com"},
+        {"name": "router", "url": "icmp://router.example.com"},
         {"name": "silent", "url": "https://silent.example.com/"},
     )
 )
@@ -69,6 +71,7 @@ def result(
         http=None
         if unreached or kind != "http"
         else HttpFacts(status_code=200, version="1.1", redirects=0, body_bytes=12, content_length=12),
+        icmp=None if unreached or kind != "icmp" else IcmpFacts(size_bytes=56, hop_limit=60),
         dns=None if unreached or kind != "dns" else DnsFacts(rcode="NOERROR", answers=2, authority=1, additional=1),
     )
 
@@ -149,6 +152,7 @@ def history() -> tuple[ProbeResult, ...]:
             result("search", seconds=0.03 + 0.02 * i),
             result("database", seconds=0.004 + 0.001 * (i % 3)),
             result("names", seconds=0.02 + 0.01 * (i % 5 == 0)),
+            result("router", seconds=0.002),
         ]
     return (*results, graded("shop"), graded("payments", "A+"))
 
@@ -158,6 +162,7 @@ def _phases(kind: str, secure: bool, seconds: float) -> tuple[tuple[Phase, float
         "http": ((Phase.RESOLVE, 0.05), (Phase.CONNECT, 0.15), (Phase.PROCESSING, 0.5), (Phase.TRANSFER, 0.05)),
         "tcp": ((Phase.RESOLVE, 0.2), (Phase.CONNECT, 0.8)),
         "dns": ((Phase.RESOLVE, 0.1), (Phase.REQUEST, 0.9)),
+        "icmp": ((Phase.RESOLVE, 0.1), (Phase.SETUP, 0.1), (Phase.RTT, 0.8)),
     }[kind]
     shares = (*steps[:2], (Phase.TLS, 0.25), *steps[2:]) if secure else steps
     return tuple((phase, share * seconds) for phase, share in shares)

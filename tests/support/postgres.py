@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
+import trustme
 
 from tests.support.process import Process, program
 from tests.support.wait import free_port, until
@@ -97,7 +98,8 @@ class Postgres:
 
 
 @contextmanager
-def postgres_server() -> Iterator[Postgres]:
+def postgres_server(certificate: trustme.LeafCert | None = None) -> Iterator[Postgres]:
+    """With a certificate it takes TLS."""
     prefix, uid = _user_prefix()
     # Not below pytest's own folders: those are closed to other users, and the server may have to be one.
     home = Path(tempfile.mkdtemp(prefix="monitor-postgres-", dir="/tmp"))
@@ -112,15 +114,27 @@ def postgres_server() -> Iterator[Postgres]:
         initdb += [f"--pwfile={password_file}", "--no-sync"]
         made = subprocess.run([*prefix, *initdb], check=False, capture_output=True, text=True, cwd="/")
         assert made.returncode == 0, made.stderr
-        yield from _run(prefix, data, home / "log")
+        settings = _SETTINGS | ({} if certificate is None else _tls_settings(certificate, home, uid))
+        yield from _run(prefix, data, home / "log", settings)
     finally:
         shutil.rmtree(home)
 
 
-def _run(prefix: list[str], data: Path, log: Path) -> Iterator[Postgres]:
+def _tls_settings(certificate: trustme.LeafCert, home: Path, uid: int | None) -> dict[str, str]:
+    chain, key = home / "server.pem", home / "server.key"
+    chain.write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
+    key.write_bytes(certificate.private_key_pem.bytes())
+    for path in (chain, key):
+        path.chmod(0o600)
+        if uid is not None:
+            os.chown(path, uid, -1)
+    return {"ssl": "on", "ssl_cert_file": str(chain), "ssl_key_file": str(key)}
+
+
+def _run(prefix: list[str], data: Path, log: Path, settings: Mapping[str, str]) -> Iterator[Postgres]:
     port = free_port()
-    settings = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
-    process = Process([*prefix, _binary("postgres"), "-D", str(data), "-p", str(port), *settings], log)
+    options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+    process = Process([*prefix, _binary("postgres"), "-D", str(data), "-p", str(port), *options], log)
     try:
         server = Postgres(process, port)
         until(server.accepts, seconds=30, what="PostgreSQL")
