@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from probes.context import ProbeContext
 from probes.engine.assertions import check
@@ -14,12 +13,12 @@ from probes.engine.http_steps import note_answer, note_redirect, note_request
 from probes.engine.measure import measure
 from probes.engine.request import REDIRECTS, Prepared, prepare, redirected, shown
 from probes.engine.response import Answer
+from probes.engine.secrets import hide, parts_sent, sent
 from probes.engine.tls_session import client_context
 from probes.engine.transport import ALPN, ProbeTransport, ProbeTransportError, fetch, response_of
 from probes.result import FailureReason, HttpFacts, ProbeResult
 from probes.target import Target
 
-SHORTEST_SECRET = 4
 MAX_PREPARED = 65536
 
 _transport = ProbeTransport()
@@ -38,11 +37,11 @@ async def probe(target: Target, context: ProbeContext) -> ProbeResult:
         try:
             answer = await _exchange(_prepared_for(target), exchange, deadline)
         except (Unanswered, ProbeTransportError) as error:
-            raise Unanswered(error.failure.reason, _hide(error.failure.detail, _sent(target))) from None
+            raise Unanswered(error.failure.reason, hide(error.failure.detail, sent(target))) from None
         exchange.enter(None)
-        judged = check(target.expect, answer, hide=lambda text: _hide(text, _parts_sent(target)))
+        judged = check(target.expect, answer, hide=lambda text: hide(text, parts_sent(target)))
         if judged is not None:
-            raise Unanswered(judged.reason, _hide(judged.detail, _sent(target)))
+            raise Unanswered(judged.reason, hide(judged.detail, sent(target)))
 
     return await measure("http", target, context, ask)
 
@@ -51,13 +50,13 @@ async def _exchange(prepared: Prepared, exchange: Exchange, deadline: float) -> 
     """Ask, and follow redirects; a status that is expected is an answer, and not followed."""
     target = prepared.target
 
-    def hide(text: str) -> str:
-        return _hide(text, _parts_sent(target))
+    def told(text: str) -> str:
+        return hide(text, parts_sent(target))
 
-    note_request(exchange, target.method, prepared.url, prepared.headers, hide)
+    note_request(exchange, target.method, prepared.url, prepared.headers, told)
     answer: Answer = await fetch(prepared.wire, exchange, deadline)
     exchange.http = _facts(answer, redirects=0)
-    note_answer(exchange, answer, hide)
+    note_answer(exchange, answer, told)
     if not _followed(answer, target):
         return answer
     request = prepared.request({"exchange": exchange, "deadline": deadline})
@@ -71,14 +70,14 @@ async def _exchange(prepared: Prepared, exchange: Exchange, deadline: float) -> 
             )
         request = redirected(prepared, request, response)
         redirects += 1
-        note_redirect(exchange, redirects, request.url, hide)
-        note_request(exchange, request.method, request.url, request.headers, hide)
+        note_redirect(exchange, redirects, request.url, told)
+        note_request(exchange, request.method, request.url, request.headers, told)
         exchange.http = _facts(answer, redirects)
         exchange.server_name = target.tls.server_name if request.url.host == prepared.url.host else None
         response = await _transport.handle_async_request(request)
         answer = response.extensions["answer"]
         exchange.http = _facts(answer, redirects)
-        note_answer(exchange, answer, hide)
+        note_answer(exchange, answer, told)
         if not _followed(answer, target):
             return answer
 
@@ -107,23 +106,3 @@ def _prepared_for(target: Target) -> Prepared:
             _prepared.clear()
         prepared = _prepared[target.name] = prepare(target)
     return prepared
-
-
-def _sent(target: Target) -> Iterator[str]:
-    """What the service was sent that may be secret, and that it may send back."""
-    yield from (value.get_secret_value() for value in target.headers.values())
-    yield urlsplit(target.url).query
-
-
-def _parts_sent(target: Target) -> Iterator[str]:
-    """`_sent`, and of each what a service would take out of it: the token after Bearer, a value of the query."""
-    yield from _sent(target)
-    yield from (value.get_secret_value().partition(" ")[2] for value in target.headers.values())
-    yield from (value for _, value in parse_qsl(urlsplit(target.url).query))
-
-
-def _hide(text: str, secrets: Iterable[str]) -> str:
-    for secret in secrets:
-        if len(secret) >= SHORTEST_SECRET:
-            text = text.replace(secret, "***")
-    return text
