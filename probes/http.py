@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from importlib import import_module
 from urllib.parse import urlsplit
 
 from probes.context import ProbeContext
@@ -15,7 +16,7 @@ from probes.engine.request import REDIRECTS, Prepared, prepare, redirected, show
 from probes.engine.response import Answer
 from probes.engine.secrets import hide, parts_sent, sent
 from probes.engine.tls_session import client_context
-from probes.engine.transport import ALPN, ProbeTransport, ProbeTransportError, fetch, response_of
+from probes.engine.transport import ALPN, ALPN_WITH_HTTP2, ProbeTransport, ProbeTransportError, fetch, response_of
 from probes.result import FailureReason, HttpFacts, ProbeResult
 from probes.target import Target
 
@@ -26,10 +27,12 @@ _prepared: dict[str, Prepared] = {}
 
 
 def warm_up(target: Target) -> None:
-    """A TLS context takes 20 ms to make."""
+    """A TLS context takes 20 ms to make, and HTTP/2 as long to load."""
     if urlsplit(target.url).scheme == "https":
+        if target.http2:
+            import_module("probes.engine.http2")
         with suppress(Unanswered):  # the probe will say so
-            client_context(target.tls, ALPN)
+            client_context(target.tls, ALPN_WITH_HTTP2 if target.http2 else ALPN)
 
 
 async def probe(target: Target, context: ProbeContext) -> ProbeResult:

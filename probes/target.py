@@ -46,6 +46,7 @@ class TargetOptions(Model):
         False,
         description="whether the connection is kept open from one probe to the next, which then has no connect and tls",
     )
+    http2: bool = Field(False, description="https:// only: speak HTTP/2 where the server agrees, else HTTP/1.1")
     icmp: IcmpOptions = Field(IcmpOptions(), description="the echo request of icmp:// targets")
     max_body_bytes: int = Field(1_048_576, ge=0, description="how much of a body is read")
     max_redirects: int = Field(5, ge=0, le=20, description="how many redirects are followed; 0: none")

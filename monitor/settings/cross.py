@@ -51,6 +51,7 @@ EFFECTIVE: tuple[tuple[Path_, tuple[str, ...]], ...] = (
     (("tls", "server_name"), _MAY_USE_TLS),
     (("expect",), _HTTP),
     (("reuse",), _HTTP),
+    (("http2",), ("https",)),
     (("method",), _HTTP),
     (("headers",), _HTTP),
     (("body",), _HTTP),

@@ -45,6 +45,7 @@ class Exchange:
     tls: TlsOptions = field(default_factory=TlsOptions)
     server_name: str | None = None  # to verify and send as SNI, instead of the host of the request
     max_body_bytes: int = 1_048_576
+    http2: bool = False  # offer HTTP/2 where there is TLS
     phases: dict[Phase, float] = field(default_factory=dict)
     address: str | None = None
     session: TlsSession | None = None

@@ -34,6 +34,7 @@ async def measure(kind: str, target: Target, context: ProbeContext, ask: Ask) ->
         server_name=target.tls.server_name,
         max_body_bytes=target.max_body_bytes,
         keep=(target.name, 3 * target.every.total_seconds()) if target.reuse else None,
+        http2=target.http2,
         steps=context.steps,
         spans=context.spans,
     )

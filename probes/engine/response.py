@@ -15,7 +15,7 @@ MAX_HEADER_BYTES = 65536
 @dataclass(slots=True)
 class Answer:
     """`body` is what was sent, not decompressed, at most the limit; `cut` says that there was more of it.
-    `content_length` is the header's value, -1 when it is absent."""
+    `content_length` is the header's value, -1 when it is absent. `trailers` are told of HTTP/2 only."""
 
     status_code: int = 0
     version: str = ""
@@ -23,6 +23,7 @@ class Answer:
     body: bytes = b""
     cut: bool = False
     content_length: int = -1
+    trailers: list[tuple[bytes, bytes]] | None = None
 
 
 class ResponseReader:

@@ -19,6 +19,7 @@ from probes.result import FailureReason, Phase
 
 NO_DEADLINE_SECONDS = 3600.0
 ALPN = ("http/1.1",)
+ALPN_WITH_HTTP2 = ("h2", *ALPN)
 
 _kept = KeptStreams()
 
@@ -42,7 +43,8 @@ async def fetch(wire: Wire, exchange: Exchange, deadline: float, resolver: Resol
     stream = await open_stream(wire.host, wire.port, exchange, deadline=deadline, resolver=resolver)
     try:
         if wire.secure:
-            await stream.start_tls(exchange.server_name or wire.host.rstrip("."), ALPN)
+            alpn = ALPN_WITH_HTTP2 if exchange.http2 else ALPN
+            await stream.start_tls(exchange.server_name or wire.host.rstrip("."), alpn)
     except BaseException:
         stream.close()
         raise
@@ -54,6 +56,10 @@ async def _ask(stream: Stream, wire: Wire, exchange: Exchange) -> Answer:
     reader = ResponseReader(wire.method, exchange.max_body_bytes)
     again = False
     try:
+        if stream.alpn == "h2":
+            from probes.engine.http2 import ask_http2, fields_of  # not loaded where nobody asks for it
+
+            return await ask_http2(stream, *fields_of(wire.data), exchange, exchange.max_body_bytes)
         answer = await ask_http1(stream, wire.data, reader, exchange)
         again = exchange.keep is not None and reader.connection_goes_on
     finally:

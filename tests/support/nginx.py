@@ -1,4 +1,4 @@
-"""A real nginx for tests: HTTP and HTTPS on free loopback ports, with its own configuration and temporary files."""
+"""A real nginx for tests: HTTP, HTTPS and HTTP/2 on free loopback ports, with its own configuration and files."""
 
 from __future__ import annotations
 
@@ -37,6 +37,10 @@ http {{
     listen 127.0.0.1:{https_port} ssl backlog=4096;
     ssl_certificate {folder}/server.pem; ssl_certificate_key {folder}/server.key; {locations}
   }}
+  server {{
+    listen 127.0.0.1:{http2_port} ssl http2 backlog=4096;
+    ssl_certificate {folder}/server.pem; ssl_certificate_key {folder}/server.key; {locations}
+  }}
   server {{ listen 127.0.0.1:{status_port}; access_log off; location / {{ stub_status; }} }}
 }}
 """
@@ -50,7 +54,8 @@ class Nginx:
         self.folder = folder
         self.ca = ca or trustme.CA()
         self.ca_file = folder / "ca.pem"
-        self.http_port, self.https_port, self._status_port = free_port(), free_port(), free_port()
+        self.http_port, self.https_port, self.http2_port = free_port(), free_port(), free_port()
+        self._status_port = free_port()
         self._process: Process | None = None
         self._status_requests = 0
         self.ca.cert_pem.write_to_path(self.ca_file)
@@ -59,6 +64,7 @@ class Nginx:
             folder=folder,
             http_port=self.http_port,
             https_port=self.https_port,
+            http2_port=self.http2_port,
             status_port=self._status_port,
             locations=locations,
         )
@@ -72,6 +78,10 @@ class Nginx:
     def https_url(self) -> str:
         return f"https://localhost:{self.https_port}"
 
+    @property
+    def http2_url(self) -> str:
+        return f"https://localhost:{self.http2_port}"
+
     def use_certificate(self, certificate: trustme.LeafCert) -> None:
         """Serve this one from the next `start` on."""
         chain = b"".join(blob.bytes() for blob in certificate.cert_chain_pems)
@@ -82,7 +92,7 @@ class Nginx:
         argv = [program("nginx"), "-c", str(self.folder / "nginx.conf"), "-e", str(self.folder / "error.log")]
         self._process = Process(argv, self.folder / "output.log")
         self._status_requests = 0
-        for port in (self.http_port, self.https_port, self._status_port):
+        for port in (self.http_port, self.https_port, self.http2_port, self._status_port):
             until(lambda port=port: listening(port), what=f"nginx on port {port}: {self._process.output()}")  # type: ignore[misc]
 
     def stop(self) -> None:
