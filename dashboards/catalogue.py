@@ -21,7 +21,9 @@ LABELS: Mapping[str, str] = MappingProxyType(
         "target": "the target's name in the settings",
         "region": "where the probe ran",
         "phase": "`resolve`, `connect`, `tls`, `processing`, `transfer`; `resolve`, `connect`, `request` for dns; "
-        "`resolve`, `setup`, `rtt` for icmp",
+        "`resolve`, `setup`, `rtt` for icmp; "
+        "in `probe_grpc_duration_seconds` `resolve` and `check`, which is all the rest",
+        "serving_status": "`UNKNOWN`, `SERVING`, `NOT_SERVING`, `SERVICE_UNKNOWN`",
         "version": "as the protocol spells it, `TLS 1.3`; of the program for `monitor_build_info`",
         "cipher": "the cipher suite's IANA name",
         "fingerprint_sha256": "of the leaf certificate, in hexadecimal",
@@ -37,7 +39,7 @@ LABELS: Mapping[str, str] = MappingProxyType(
         "grade": "the letter",
         "level": "`page` or `ticket`",
         "stage": "where it was lost: `worker` or `history`",
-        "kind": "`http`, `tcp`, `tls`, `dns`, `icmp`",
+        "kind": "`http`, `tcp`, `tls`, `dns`, `icmp`, `grpc`, `websocket`",
         "severity": "`critical`, `error`, `warning`, `info`",
         "runbook": "file name of the target's runbook, empty without one",
         "python_version": "of the interpreter",
@@ -99,6 +101,31 @@ PROBE_METRICS = (
     Metric("probe_dns_authority_rrs", "gauge", "Records in the authority section.", _PROBE),
     Metric("probe_dns_additional_rrs", "gauge", "Records in the additional section.", _PROBE),
     Metric("probe_dns_query_succeeded", "gauge", "Whether the server answered at all.", _PROBE),
+    Metric("probe_grpc_duration_seconds", "gauge", "Time in each phase of the last gRPC probe.", (*_PROBE, "phase")),
+    Metric("probe_grpc_ssl", "gauge", "Whether the last gRPC call used TLS.", _PROBE),
+    Metric(
+        "probe_grpc_status_code",
+        "gauge",
+        "Status of the last gRPC call; without an answer 14 (unavailable), or 4 (deadline exceeded).",
+        _PROBE,
+    ),
+    Metric(
+        "probe_grpc_healthcheck_response",
+        "gauge",
+        "1 for what the gRPC health service last said, 0 for the others.",
+        (*_PROBE, "serving_status"),
+    ),
+    Metric(
+        "probe_websocket_duration_seconds",
+        "gauge",
+        "Time in each phase of the last WebSocket probe.",
+        (*_PROBE, "phase"),
+    ),
+    Metric(
+        "probe_websocket_status_code", "gauge", "HTTP status of the last answer to an upgrade; 0 without one.", _PROBE
+    ),
+    Metric("probe_websocket_connection_upgraded", "gauge", "Whether the last WebSocket was opened.", _PROBE),
+    Metric("probe_websocket_failed_due_to_regex", "gauge", "Whether the last dialogue did not go as expected.", _PROBE),
 )
 """What blackbox_exporter's dashboards and alerts know. Absent while a target's state is unknown: no data, no health."""
 

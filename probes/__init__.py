@@ -13,6 +13,8 @@ PROBES = {
     "tls": "probes.tls_handshake",
     "dns": "probes.dns",
     "icmp": "probes.icmp",
+    "grpc": "probes.grpc",
+    "websocket": "probes.websocket",
     "tls_grade": "probes.tls.probe",
 }
 

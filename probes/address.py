@@ -36,6 +36,19 @@ def _http(url: str) -> str | None:
     return None if host_name(asked.raw_host.decode("ascii")) else _NO_HOST.format(named)
 
 
+def _websocket(url: str) -> str | None:
+    if urlsplit(url).fragment:  # RFC 6455 3
+        return "a WebSocket address has no fragment; remove what begins with #"
+    return _http(url)
+
+
+def _grpc(url: str) -> str | None:
+    parts = urlsplit(url)
+    if parts.query or parts.fragment:
+        return "a gRPC address ends with the name of a service, or with the port; remove what begins with ? or #"
+    return _host(url)
+
+
 def _host(url: str) -> str | None:
     host = urlsplit(url).hostname or ""
     return None if host_name(host) else _NO_HOST.format(host)
@@ -53,5 +66,16 @@ def _dns(url: str) -> str | None:
 
 
 _CHECKS: Mapping[str, Callable[[str], str | None]] = MappingProxyType(
-    {"http": _http, "https": _http, "tcp": _host, "tls": _host, "icmp": _host, "dns": _dns}
+    {
+        "http": _http,
+        "https": _http,
+        "tcp": _host,
+        "tls": _host,
+        "icmp": _host,
+        "dns": _dns,
+        "grpc": _grpc,
+        "grpcs": _grpc,
+        "ws": _websocket,
+        "wss": _websocket,
+    }
 )

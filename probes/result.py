@@ -103,6 +103,15 @@ class IcmpFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GrpcFacts:
+    """What one call of a gRPC health service showed. `serving` is SERVING, NOT_SERVING, UNKNOWN or SERVICE_UNKNOWN,
+    a number that has no name yet, or empty: then `status_code` says why there is no answer."""
+
+    status_code: int
+    serving: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GradeFacts:
     """What one TLS scan was rated: letters as SSL Labs spells them, scores 0 to 100."""
 
@@ -127,7 +136,7 @@ class ProbeResult:
 
     target: str
     region: str
-    kind: str  # a key of probes.PROBES: "http", "tcp", "tls", "dns", "icmp", "tls_grade"
+    kind: str  # a key of probes.PROBES: "http", "tcp", "tls", "dns", "icmp", "grpc", "websocket", "tls_grade"
     started_at: datetime
     monotonic_seconds: float
     duration_seconds: float
@@ -143,6 +152,7 @@ class ProbeResult:
     http: HttpFacts | None = None
     dns: DnsFacts | None = None
     icmp: IcmpFacts | None = None
+    grpc: GrpcFacts | None = None
     grade: GradeFacts | None = None
 
     @property

@@ -16,11 +16,24 @@ from probes.dialogue import DialogueStep, StartTls, mistake_in_dialogue
 from probes.options import Expect, IcmpOptions, Model, OutageOptions, RecoveryOptions, Slo, TlsOptions
 from probes.quantity import Duration, format_duration
 
-KIND_OF_SCHEME = {"http": "http", "https": "http", "tcp": "tcp", "tls": "tls", "dns": "dns", "icmp": "icmp"}
+KIND_OF_SCHEME = {
+    "http": "http",
+    "https": "http",
+    "tcp": "tcp",
+    "tls": "tls",
+    "dns": "dns",
+    "icmp": "icmp",
+    "grpc": "grpc",
+    "grpcs": "grpc",
+    "ws": "websocket",
+    "wss": "websocket",
+}
+NEEDS_PORT = {"tcp": 5432, "grpc": 50051, "grpcs": 443}  # and one for an example
 Severity = Literal["critical", "error", "warning", "info"]
 LONGEST_TIMEOUT = timedelta(seconds=5)  # of a target that does not set its own
 SHORTEST = timedelta(milliseconds=100)
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_SUBPROTOCOL = f"^{_HEADER_NAME.pattern}$"  # RFC 6455 4.1: the same alphabet
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -93,10 +106,17 @@ class Target(TargetOptions):
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,199}$")] = Field(
         description="what incidents and metrics call it; incidents belong to the name, so keep it"
     )
-    url: str = Field(description="http://, https://, tcp:// with a port, tls://, dns:// or icmp:// address to probe")
+    url: str = Field(
+        description="http://, https://, tcp:// with a port, tls://, dns://, icmp://, grpc:// or grpcs:// with a port, "
+        "ws:// or wss:// address to probe"
+    )
     method: Annotated[str, StringConstraints(pattern=r"^[A-Z]+$")] = Field("GET", description="the HTTP method")
     headers: dict[str, SecretStr] = Field(
-        default_factory=dict, description="headers to send; a secret one only as env:NAME or file:PATH"
+        default_factory=dict,
+        description="headers, or metadata of gRPC, to send; a secret one only as env:NAME or file:PATH",
+    )
+    subprotocols: tuple[Annotated[str, StringConstraints(pattern=_SUBPROTOCOL)], ...] = Field(
+        (), description="WebSocket subprotocols to ask for; the server must agree to one of them"
     )
     body: str | None = Field(None, description="what to send as body; not a place for secrets")
 
@@ -127,8 +147,9 @@ class Target(TargetOptions):
             raise ValueError("the address has no host")
         if re.search(r"[\s\x00-\x1f\x7f]", value):
             raise ValueError("the address has a space or a control character; write them as %20 and the like")
-        if port is None and parts.scheme == "tcp":
-            raise ValueError("a tcp target needs a port, such as tcp://db.example.com:5432")
+        if port is None and parts.scheme in NEEDS_PORT:
+            example = f"{parts.scheme}://db.example.com:{NEEDS_PORT[parts.scheme]}"
+            raise ValueError(f"a {parts.scheme} target needs a port, such as {example}")
         if port is not None and parts.scheme == "icmp":
             raise ValueError("an icmp target has no port; remove it")
         if parts.username is not None or parts.password is not None:

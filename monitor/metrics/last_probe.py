@@ -17,6 +17,7 @@ HTTP_PHASES = (Phase.RESOLVE, Phase.CONNECT, Phase.TLS, Phase.PROCESSING, Phase.
 TALK_PHASES = (Phase.RESOLVE, Phase.CONNECT, Phase.TLS, Phase.PROCESSING, Phase.TRANSFER)
 DNS_PHASES = (Phase.RESOLVE, Phase.CONNECT, Phase.REQUEST)
 ICMP_PHASES = (Phase.RESOLVE, Phase.SETUP, Phase.RTT)
+SWITCHING_PROTOCOLS = 101
 
 
 def _number(read: Callable[[ProbeResult], float]) -> Read:
@@ -48,6 +49,25 @@ def _dns(read: Callable[[DnsFacts], float]) -> Read:
 def _hop_limit(_: Target, result: ProbeResult) -> Iterable[Point]:
     hop_limit = result.icmp.hop_limit if result.icmp else None
     return [] if hop_limit is None else [((), hop_limit)]
+
+
+def _grpc_phases(_: Target, result: ProbeResult) -> Iterable[Point]:
+    """As blackbox_exporter has them: all that comes after the name is resolved is its phase `check`."""
+    seconds = dict(result.phases)
+    resolve = seconds.pop(Phase.RESOLVE, 0.0)
+    return [(("resolve",), resolve), (("check",), sum(seconds.values()))]
+
+
+def _grpc_status(result: ProbeResult) -> float:
+    """Without an answer what a gRPC client says then, and not 0, which is OK: UNAVAILABLE, or DEADLINE_EXCEEDED."""
+    if result.grpc is not None:
+        return result.grpc.status_code
+    return 4 if result.failure is not None and result.failure.reason is FailureReason.TIMEOUT else 14
+
+
+def _serving(_: Target, result: ProbeResult) -> Iterable[Point]:
+    seen = result.grpc.serving if result.grpc is not None else ""
+    return [((status,), status == seen) for status in ("UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN")]
 
 
 def _ip_protocol(result: ProbeResult) -> float:
@@ -108,9 +128,33 @@ _ICMP: Mapping[str, Read] = MappingProxyType(
         "probe_icmp_reply_hop_limit": _hop_limit,
     }
 )
+_GRPC: Mapping[str, Read] = MappingProxyType(
+    {
+        "probe_grpc_duration_seconds": _grpc_phases,
+        "probe_grpc_ssl": _number(lambda result: result.tls is not None),
+        "probe_grpc_status_code": _number(_grpc_status),
+        "probe_grpc_healthcheck_response": _serving,
+    }
+)
+_WEBSOCKET: Mapping[str, Read] = MappingProxyType(
+    {
+        "probe_websocket_duration_seconds": _phases(HTTP_PHASES),
+        "probe_websocket_status_code": _http(0, lambda http: http.status_code),
+        "probe_websocket_connection_upgraded": _http(0, lambda http: http.status_code == SWITCHING_PROTOCOLS),
+        "probe_websocket_failed_due_to_regex": _failed_on(FailureReason.RESPONSE),
+    }
+)
 _NO_ROWS: Mapping[str, Read] = MappingProxyType({})
 READS_OF_KIND: Mapping[str, Mapping[str, Read]] = MappingProxyType(
-    {"http": _HTTP, "tcp": _TALK, "tls": _TALK, "dns": _DNS, "icmp": _ICMP}
+    {
+        "http": _HTTP,
+        "tcp": _TALK,
+        "tls": _TALK,
+        "dns": _DNS,
+        "icmp": _ICMP,
+        "grpc": _GRPC,
+        "websocket": _WEBSOCKET,
+    }
 )
 
 

@@ -24,6 +24,8 @@ _PHASES_OF_KIND: Mapping[str, tuple[Phase, ...]] = MappingProxyType(
         "tls": last_probe.TALK_PHASES,
         "dns": last_probe.DNS_PHASES,
         "icmp": last_probe.ICMP_PHASES,
+        "grpc": last_probe.HTTP_PHASES,
+        "websocket": last_probe.HTTP_PHASES,
     }
 )
 

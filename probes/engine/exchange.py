@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from probes.options import TlsOptions
-from probes.result import Clock, DnsFacts, HttpFacts, IcmpFacts, Phase, TlsSession
+from probes.result import Clock, DnsFacts, GrpcFacts, HttpFacts, IcmpFacts, Phase, TlsSession
 
 MAX_STEPS = 1000
 MAX_STEP_CHARACTERS = 500
@@ -54,6 +54,7 @@ class Exchange:
     http: HttpFacts | None = None
     dns: DnsFacts | None = None
     icmp: IcmpFacts | None = None
+    grpc: GrpcFacts | None = None
     stage: Phase | None = None
     stage_since: float = 0.0  # time.monotonic(); without a stage: when the last one ended
     keep: tuple[str, float] | None = None  # keep the connection under this name, for so many seconds

@@ -78,6 +78,7 @@ async def measure(kind: str, target: Target, context: ProbeContext, ask: Ask) ->
         http=exchange.http,
         dns=exchange.dns,
         icmp=exchange.icmp,
+        grpc=exchange.grpc,
     )
 
 

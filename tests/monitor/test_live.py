@@ -54,7 +54,7 @@ def test_worst_comes_first_then_by_name() -> None:
     live = fed()
     live.set_incidents([fleet.incident("search", level=Level.TICKET), fleet.incident("names", level=Level.PAGE)])
     order = [view.target.name for view in live.views(START)]
-    assert order == ["names", "search", "shop", "silent", "database", "payments", "router"]
+    assert order == ["names", "search", "shop", "silent", "chat", "database", "payments", "router", "stock"]
 
 
 def test_a_failure_is_shown_until_the_next_success() -> None:

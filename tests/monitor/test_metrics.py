@@ -156,12 +156,38 @@ def test_the_last_probe_is_as_blackbox_exporter_shows_it() -> None:
         ("shop", "monitor_certificate_expiry_timestamp_seconds"): fleet.tls().not_after.timestamp(),
         ("names", "probe_dns_answer_rrs"): 2,
         ("names", "probe_dns_query_succeeded"): 1,
+        ("stock", "probe_grpc_status_code"): 0,
+        ("stock", "probe_grpc_ssl"): 0,
+        ("chat", "probe_websocket_status_code"): 101,
+        ("chat", "probe_websocket_connection_upgraded"): 1,
+        ("chat", "probe_websocket_failed_due_to_regex"): 0,
+        ("chat", "probe_http_status_code"): None,
         ("database", "probe_success"): 1,
         ("database", "probe_http_status_code"): None,
         ("silent", "probe_success"): None,
     }
     assert {(target, name): value(metrics, name, target=target) for target, name in expected} == expected
     assert value(metrics, "probe_success", target="shop", instance="shop", job="monitor") == 0
+
+
+def test_a_grpc_call_is_as_blackbox_exporter_shows_it() -> None:
+    metrics = fed()
+    served = {
+        status: value(metrics, "probe_grpc_healthcheck_response", target="stock", serving_status=status)
+        for status in ("SERVING", "NOT_SERVING", "UNKNOWN", "SERVICE_UNKNOWN")
+    }
+    assert served == {"SERVING": 1, "NOT_SERVING": 0, "UNKNOWN": 0, "SERVICE_UNKNOWN": 0}
+    last = fleet.result("stock", seconds=0.1)
+    metrics.observe([last])
+    phases = {
+        phase: value(metrics, "probe_grpc_duration_seconds", target="stock", phase=phase)
+        for phase in ("resolve", "check")
+    }
+    assert phases == pytest.approx({"resolve": 0.005, "check": 0.07})
+    for reason, status in ((FailureReason.REFUSED, 14), (FailureReason.TIMEOUT, 4)):
+        metrics.observe([fleet.result("stock", fails=reason)])
+        assert value(metrics, "probe_grpc_status_code", target="stock") == status
+        assert value(metrics, "probe_grpc_healthcheck_response", target="stock", serving_status="SERVING") == 0
 
 
 def test_no_fresh_result_and_our_own_fault_are_neither_up_nor_down() -> None:

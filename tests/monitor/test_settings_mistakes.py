@@ -281,17 +281,23 @@ def test_an_address_that_cannot_be_asked_is_told_before_the_first_probe(tmp_path
 def test_what_a_target_says_without_effect_is_told_but_not_what_defaults_say_for_others(tmp_path: Path) -> None:
     told = problems(
         tmp_path,
-        ROUTES + "defaults: {tls: {grade: A}, expect: {status: [200]}}\n"
+        ROUTES + "defaults: {tls: {grade: A}, expect: {status: [200]}, http2: true}\n"
         "targets:\n"
         "  - {name: a, url: 'http://a', tls: {grade: B}}\n"
         "  - {name: b, url: 'tcp://b:1', expect: {body: {regex: ok}}, method: POST}\n"
         "  - {name: c, url: 'tcp://c:1', tls: {verify: true}}\n"
-        "  - {name: d, url: 'https://d', tls: {grade: B}, method: POST}\n",
+        "  - {name: d, url: 'https://d', tls: {grade: B}, method: POST, http2: true}\n"
+        "  - {name: e, url: 'http://e', http2: true, subprotocols: [x]}\n"
+        "  - {name: f, url: 'ws://f', headers: {Accept: x}, subprotocols: [x]}\n"
+        "  - {name: g, url: 'grpc://g:1', headers: {Accept: x}, body: x}\n",
     )
     assert told == [
         "m.yaml:4: targets[a].tls.grade: has no effect on http://, only on https://; remove it",
         "m.yaml:5: targets[b].expect: has no effect on tcp://, only on http:// or https://; remove it",
         "m.yaml:5: targets[b].method: has no effect on tcp://, only on http:// or https://; remove it",
+        "m.yaml:8: targets[e].http2: has no effect on http://, only on https://; remove it",
+        "m.yaml:8: targets[e].subprotocols: has no effect on http://, only on ws:// or wss://; remove it",
+        "m.yaml:10: targets[g].body: has no effect on grpc://, only on http:// or https://; remove it",
     ]
 
 

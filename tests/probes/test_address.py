@@ -16,6 +16,9 @@ from probes.address import mistake_in
         "http://a_b.example./",
         "tcp://192.0.2.1:22",
         "dns:///example.com",
+        "grpc://[2001:db8::1]:50051/shop.v1.Stock",
+        "grpcs://example.com:443",
+        "wss://example.com/chat?room=1",
         "dns://[2001:db8::53]:5353/example.com?type=aaaa;class=IN",
     ],
 )
@@ -31,6 +34,11 @@ def test_what_can_be_asked(url: str) -> None:
         ("http://192.0.2.400/", "cannot be asked: Invalid IPv4 address"),
         ("tcp://a..b:22", "'a..b' is not a host"),
         ("tcp://example.com:0", "the port 0 cannot be connected to"),
+        ("grpc://a..b:50051", "'a..b' is not a host"),
+        ("grpc://a:1/b?c", "remove what begins with ? or #"),
+        ("ws://a..b/", "'a..b' is not a host"),
+        ("ws://192.0.2.400/", "cannot be asked: Invalid IPv4 address"),
+        ("wss://a/#b", "has no fragment; remove what begins with #"),
         ("dns://a..b/example.com", "'a..b' is not a host"),
         ("dns://192.0.2.53", "no name to ask for; write one such as dns://"),
         ("dns:///example.com?type=AAAAA", "cannot ask for AAAAA of 'example.com'"),
@@ -42,6 +50,9 @@ def test_what_cannot_be_asked_is_told_with_what_would_be_right(url: str, said: s
     assert said in (mistake_in(url) or "")
 
 
-@given(st.sampled_from(["http://", "https://", "tcp://", "dns://", "dns:///", ""]), st.text(max_size=30))
+@given(
+    st.sampled_from(["http://", "https://", "tcp://", "dns://", "dns:///", "grpc://", "wss://", ""]),
+    st.text(max_size=30),
+)
 def test_any_text_is_judged(scheme: str, rest: str) -> None:
     assert mistake_in(scheme + rest) != ""

@@ -79,6 +79,8 @@ def test_the_timeout_follows_a_short_interval_unless_it_is_set() -> None:
         ({"url": "ftp://example.com"}, "the scheme 'ftp' cannot be probed"),
         ({"url": "https://"}, "has no host"),
         ({"url": "tcp://db.example.com"}, "needs a port, such as tcp://"),
+        ({"url": "grpc://db.example.com"}, "needs a port, such as grpc://db.example.com:50051"),
+        ({"url": "wss://a", "subprotocols": ["v2 chat"]}, "should match pattern"),
         ({"url": "http://a:99999"}, "not an address: port out of range"),
         ({"url": "http://[::1"}, "not an address: invalid IPv6 URL; write one such as"),
         ({"url": "http://a/b c"}, "space or a control character"),

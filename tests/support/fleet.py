@@ -13,6 +13,7 @@ from probes.result import (
     Failure,
     FailureReason,
     GradeFacts,
+    GrpcFacts,
     HttpFacts,
     IcmpFacts,
     Phase,
@@ -39,6 +40,8 @@ TARGETS = tuple(
         {"name": "database", "url": "tcp://db.example.com:5432"},
         {"name": "names", "url": "dns://resolver.example.com/example.com"},
         {"name": "router", "url": "icmp://router.example.com"},
+        {"name": "stock", "url": "grpc://stock.example.com:50051/shop.v1.Stock"},
+        {"name": "chat", "url": "wss://chat.example.com/room"},
         {"name": "silent", "url": "https://silent.example.com/"},
     )
 )
@@ -55,7 +58,7 @@ def result(
 ) -> ProbeResult:
     """One result as that target's probe would give it."""
     kind = next((known.kind for known in TARGETS if known.name == target), "http")
-    secure = any(known.name == target and known.url.startswith("https") for known in TARGETS)
+    secure = any(known.name == target and known.url.startswith(("https", "wss")) for known in TARGETS)
     unreached = fails in {FailureReason.REFUSED, FailureReason.DNS, FailureReason.TIMEOUT}
     return ProbeResult(
         target=target,
@@ -68,12 +71,19 @@ def result(
         failure=None if fails is None else Failure(fails, detail or f"it was {fails.value}"),
         address=None if fails is FailureReason.DNS else "192.0.2.10",
         tls=tls() if secure and not unreached else None,
-        http=None
-        if unreached or kind != "http"
-        else HttpFacts(status_code=200, version="1.1", redirects=0, body_bytes=12, content_length=12),
         icmp=None if unreached or kind != "icmp" else IcmpFacts(size_bytes=56, hop_limit=60),
+        http=None if unreached else _http(kind),
+        grpc=GrpcFacts(status_code=0, serving="SERVING") if kind == "grpc" and not unreached else None,
         dns=None if unreached or kind != "dns" else DnsFacts(rcode="NOERROR", answers=2, authority=1, additional=1),
     )
+
+
+def _http(kind: str) -> HttpFacts | None:
+    if kind == "websocket":
+        return HttpFacts(status_code=101, version="1.1", redirects=0, body_bytes=0, content_length=-1)
+    if kind == "http":
+        return HttpFacts(status_code=200, version="1.1", redirects=0, body_bytes=12, content_length=12)
+    return None
 
 
 def tls(days: float = 20) -> TlsSession:
@@ -153,13 +163,18 @@ def history() -> tuple[ProbeResult, ...]:
             result("database", seconds=0.004 + 0.001 * (i % 3)),
             result("names", seconds=0.02 + 0.01 * (i % 5 == 0)),
             result("router", seconds=0.002),
+            result("stock", seconds=0.01 + 0.001 * (i % 4)),
+            result("chat", seconds=0.03 + 0.002 * (i % 5)),
         ]
     return (*results, graded("shop"), graded("payments", "A+"))
 
 
 def _phases(kind: str, secure: bool, seconds: float) -> tuple[tuple[Phase, float], ...]:
+    http = ((Phase.RESOLVE, 0.05), (Phase.CONNECT, 0.15), (Phase.PROCESSING, 0.5), (Phase.TRANSFER, 0.05))
     steps = {
-        "http": ((Phase.RESOLVE, 0.05), (Phase.CONNECT, 0.15), (Phase.PROCESSING, 0.5), (Phase.TRANSFER, 0.05)),
+        "http": http,
+        "grpc": http,
+        "websocket": http,
         "tcp": ((Phase.RESOLVE, 0.2), (Phase.CONNECT, 0.8)),
         "dns": ((Phase.RESOLVE, 0.1), (Phase.REQUEST, 0.9)),
         "icmp": ((Phase.RESOLVE, 0.1), (Phase.SETUP, 0.1), (Phase.RTT, 0.8)),

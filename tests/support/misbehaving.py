@@ -27,6 +27,7 @@ class Peer:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer, self.sent_bytes = reader, writer, 0
+        self.request = b""
 
     async def send(self, data: bytes) -> None:
         self.writer.write(data)
@@ -159,7 +160,8 @@ class Misbehaving:
         peer = Peer(reader, writer)
         self._peers.append(peer)
         with suppress(OSError, asyncio.CancelledError):
-            self.requests.append(await reader.read(65536))  # for TLS the client's hello
+            peer.request = await reader.read(65536)  # for TLS the client's hello
+            self.requests.append(peer.request)
             await self._behave(peer)
         writer.close()
 

@@ -28,12 +28,12 @@ def rows(page: str) -> list[str]:
 
 async def test_every_target_with_its_state_worst_first(site: Site) -> None:
     page = await site.page()
-    assert rows(page) == ["shop", "silent", "database", "names", "payments", "router", "search"]
+    assert rows(page) == ["shop", "silent", "chat", "database", "names", "payments", "router", "search", "stock"]
     assert "<b>refused</b> it was refused" in page
     assert "<b>1</b> failing" in page
     assert "<b>1</b> unknown" in page
-    assert "<b>5</b> ok" in page
-    assert page.count('class="spark"') == 6
+    assert "<b>7</b> ok" in page
+    assert page.count('class="spark"') == 8
     assert 'aria-label="last 40 probes, 80 ms to 140 ms, 6 failed"' in page
     assert '<b class="grade" title="TLS 1.0 is offered">B</b> <span class="quiet">wants A</span>' in page
     assert ">in 20 d</time>" in page
@@ -67,7 +67,7 @@ async def test_a_quiet_fleet(store: Store) -> None:
 async def test_time_alone_makes_a_silent_target_unknown(site: Site) -> None:
     site.clock.advance(60)
     page = await site.page()
-    assert "<b>7</b> unknown" in page
+    assert "<b>9</b> unknown" in page
     assert "<b>0</b> ok" in page
     assert "1 min ago" in page
 
