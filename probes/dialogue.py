@@ -1,4 +1,4 @@
-"""A dialogue over tcp or tls, as a user writes it down: blackbox_exporter's query_response."""
+"""A dialogue over tcp, tls or websocket, as a user writes it down: blackbox_exporter's query_response."""
 
 from __future__ import annotations
 
@@ -27,13 +27,17 @@ class Spoken:
 
     def filled(self, match: re.Match[str] | None) -> str:
         """A line: it gets a line feed unless it has one, as blackbox_exporter gives it."""
-        text = "".join(
+        text = self.message(match)
+        return text if text.endswith("\n") else text + "\n"
+
+    def message(self, match: re.Match[str] | None) -> str:
+        """As it is, for what needs no end."""
+        return "".join(
             part.get_secret_value()
             if isinstance(part, SecretStr)
             else _GROUP.sub(lambda found: _value(found, match), part)
             for part in self.parts
         )
-        return text if text.endswith("\n") else text + "\n"
 
     def groups(self) -> Iterator[str]:
         """The names and numbers of the groups that it wants of the last match."""
@@ -78,11 +82,12 @@ class DialogueStep(Model):
     """What a step says is done in this order: expect, send, starttls."""
 
     expect: Regex | None = Field(
-        None, description="a regular expression; lines are read until it is found in one, at most 64 KiB"
+        None,
+        description="a regular expression; lines, or messages of a WebSocket, are read until it is found in one",
     )
     send: Send | None = Field(
         None,
-        description="a line to send; ${1} is a group of the last expect, $$ a dollar; "
+        description="a line or a message to send; ${1} is a group of the last expect, $$ a dollar; "
         "a secret only as env:NAME or file:PATH, within a text as ${env:NAME} or ${file:PATH}",
     )
     starttls: bool = Field(False, description="begin TLS, verified as `tls` says")

@@ -124,7 +124,9 @@ class Target(TargetOptions):
         None, description="the protocol in which TLS is asked for before it begins, on tcp:// and tls://"
     )
     dialogue: tuple[DialogueStep, ...] = Field(
-        (), description="tcp:// and tls://: what is expected and sent, a list of steps with expect, send, starttls"
+        (),
+        description="tcp://, tls://, ws:// and wss://: what is expected and sent, a list of steps with expect, send, "
+        "starttls",
     )
 
     @field_validator("url")
@@ -172,7 +174,10 @@ class Target(TargetOptions):
     @field_validator("dialogue")
     @classmethod
     def _speakable(cls, value: tuple[DialogueStep, ...], others: ValidationInfo) -> tuple[DialogueStep, ...]:
-        begins_with_tls = urlsplit(others.data.get("url", "")).scheme == "tls" or bool(others.data.get("starttls"))
+        scheme = urlsplit(others.data.get("url", "")).scheme
+        if scheme in ("ws", "wss") and any(step.starttls for step in value):
+            raise ValueError("TLS cannot begin within a WebSocket; write wss:// in place of starttls")
+        begins_with_tls = scheme == "tls" or bool(others.data.get("starttls"))
         if mistake := mistake_in_dialogue(value, tls=begins_with_tls):
             raise ValueError(mistake)
         return value

@@ -1,4 +1,4 @@
-"""Probe a ws:// or wss:// address: have the connection upgraded to a WebSocket."""
+"""Probe a ws:// or wss:// address: have the connection upgraded to a WebSocket, and hold a dialogue over it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import httpx
 from wsproto.events import Request
 
 from probes.context import ProbeContext
+from probes.engine.dialogue import talk
 from probes.engine.exchange import Exchange
 from probes.engine.failures import Unanswered
 from probes.engine.measure import measure
@@ -43,7 +44,7 @@ async def _talk(target: Target, exchange: Exchange, deadline: float) -> None:
         if url.scheme == "wss":
             await stream.start_tls(exchange.server_name or host.rstrip("."), ("http/1.1",))
         websocket = await open_websocket(stream, _request(target, url), exchange)
-        exchange.enter(None, stream.arrived_whole)
+        await talk(target.dialogue, websocket, exchange)
         await websocket.close()
     finally:
         stream.close()

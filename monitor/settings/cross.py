@@ -57,7 +57,7 @@ EFFECTIVE: tuple[tuple[Path_, tuple[str, ...]], ...] = (
     (("subprotocols",), ("ws", "wss")),
     (("body",), _HTTP),
     (("starttls",), _TALKS),
-    (("dialogue",), _TALKS),
+    (("dialogue",), (*_TALKS, "ws", "wss")),
     (("icmp",), ("icmp",)),
 )
 

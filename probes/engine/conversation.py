@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from probes.engine.dialogue import talk
+from probes.engine.dialogue import Lines, talk
 from probes.engine.exchange import Exchange
 from probes.engine.starttls import ask_for_tls
 from probes.engine.stream import Stream, open_stream
@@ -26,7 +26,7 @@ async def converse(target: Target, host: str, port: int, exchange: Exchange, dea
             await stream.start_tls(server_name)
             await stream.finish_tls()
         if target.dialogue:
-            await talk(target.dialogue, stream, exchange, server_name)
+            await talk(target.dialogue, Lines(stream, server_name), exchange)
         exchange.enter(None)
     finally:
         stream.close()

@@ -6,6 +6,7 @@ Extensions are not offered: a compressed message could be a bomb.
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import suppress
 from typing import Any
 
@@ -14,6 +15,7 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.connection import ConnectionState
 from wsproto.events import (
     AcceptConnection,
+    BytesMessage,
     CloseConnection,
     Event,
     Message,
@@ -24,8 +26,10 @@ from wsproto.events import (
 )
 from wsproto.utilities import ProtocolError
 
+from probes.dialogue import Spoken
 from probes.engine.exchange import Exchange
 from probes.engine.failures import Unanswered
+from probes.engine.incoming import TooMuch
 from probes.engine.stream import Stream
 from probes.result import FailureReason, HttpFacts, Phase
 
@@ -95,21 +99,40 @@ def _facts(status: int) -> HttpFacts:
 
 
 class WebSocket:
-    """Messages after the upgrade. Made by `open_websocket`; the stream stays the caller's to close."""
+    """Messages after the upgrade, over which a dialogue may be held. Made by `open_websocket`; the stream stays the
+    caller's to close."""
 
-    def __init__(self, stream: Stream, connection: WSConnection, max_message_bytes: int) -> None:
-        self._stream = stream
+    unit = "message"
+    held = b""
+
+    def __init__(self, stream: Stream, connection: WSConnection, most_bytes: int) -> None:
+        self.stream = stream
+        self.most_bytes = self.room = most_bytes
+        self.ended = "the connection was closed"
         self._connection = connection
-        self._max_message_bytes = max_message_bytes
         self._message = bytearray()
         self._frames = self._barren_frames = 0
 
-    async def send(self, text: str) -> None:
-        await self._stream.send(self._connection.send(TextMessage(data=text)))
+    async def say(self, spoken: Spoken, match: re.Match[str] | None) -> None:
+        """As text; what a group of a message of bytes gave to it may be none, and goes out as bytes."""
+        text = spoken.message(match)
+        try:
+            text.encode("utf-8")
+            message: Event = TextMessage(data=text)
+        except UnicodeEncodeError:
+            message = BytesMessage(data=text.encode("utf-8", "surrogateescape"))
+        await self.stream.send(self._connection.send(message))
 
-    async def message(self) -> bytes | None:
-        """The next message, of text or not; None when the other side has ended. Pings on the way are answered. Raises
-        Unanswered."""
+    async def start_tls(self) -> None:
+        raise Unanswered(FailureReason.INTERNAL, "TLS cannot begin within a WebSocket")
+
+    async def heard(self) -> str | None:
+        """The next message, of text or not; bytes that are no UTF-8 as surrogates. None when the other side has ended.
+        Raises Unanswered, and TooMuch when `room` does not hold it."""
+        message = await self._next()
+        return None if message is None else message.decode("utf-8", "surrogateescape")
+
+    async def _next(self) -> bytes | None:
         while True:
             for event in self._connection.events():
                 self._frames += 1
@@ -125,7 +148,7 @@ class WebSocket:
                         return whole
                 else:
                     await self._on_control(event)
-            data = await self._stream.receive()
+            data = await self.stream.receive()
             if not data:
                 return None
             self._connection.receive_data(data)
@@ -134,7 +157,7 @@ class WebSocket:
         """Say goodbye, if that need not wait. The other side's is not waited for."""
         with suppress(Unanswered, ProtocolError, TimeoutError):
             async with asyncio.timeout(0):
-                await self._stream.send(self._connection.send(CloseConnection(code=NORMAL_CLOSURE)))
+                await self.stream.send(self._connection.send(CloseConnection(code=NORMAL_CLOSURE)))
 
     def _add(self, event: Message[Any]) -> None:
         data = event.data.encode("utf-8") if isinstance(event.data, str) else bytes(event.data)
@@ -143,13 +166,16 @@ class WebSocket:
         else:
             self._barren()
         self._message += data
-        if len(self._message) > self._max_message_bytes:
-            raise Unanswered(FailureReason.TOO_LARGE, f"a message of more than {self._max_message_bytes} bytes")
+        self.room -= len(data)
+        if len(self._message) > self.most_bytes:
+            raise Unanswered(FailureReason.TOO_LARGE, f"a message of more than {self.most_bytes} bytes")
+        if self.room < 0:
+            raise TooMuch
 
     async def _on_control(self, event: Event) -> None:
         self._barren()
         if isinstance(event, Ping):
-            await self._stream.send(self._connection.send(event.response()))
+            await self.stream.send(self._connection.send(event.response()))
 
     def _barren(self) -> None:
         self._barren_frames += 1
@@ -159,3 +185,4 @@ class WebSocket:
     def _check(self, event: CloseConnection) -> None:
         if self._connection.state is not ConnectionState.REMOTE_CLOSING:  # wsproto gave up, not the server
             raise Unanswered(FailureReason.PROTOCOL, f"what came is not valid in a WebSocket: {event.reason}")
+        self.ended = f"the server closed the WebSocket with code {int(event.code)}"

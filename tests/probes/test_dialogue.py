@@ -36,6 +36,7 @@ def target(dialogue: Any, **options: Any) -> Target:
 def test_what_is_sent(text: str, line: str) -> None:
     match = re.search(r"(\w+) (?P<word>\w+)(?P<none> x)?", "one two")
     assert Spoken((text,)).filled(match) == line
+    assert Spoken((text,)).message(match) == (line if text.endswith("\n") else line.removesuffix("\n"))
 
 
 @given(st.text())
@@ -70,6 +71,13 @@ def test_tls_does_not_begin_twice(options: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="TLS has begun before"):
         target([{"starttls": True}], **options)
     assert target([{"expect": "a"}], **options).dialogue
+
+
+@pytest.mark.parametrize("url", ["ws://a.example", "wss://a.example"])
+def test_a_websocket_has_tls_from_its_beginning_or_not(url: str) -> None:
+    with pytest.raises(ValidationError, match="write wss:// in place of starttls"):
+        target([{"starttls": True}], url=url)
+    assert target([{"expect": "a"}], url=url).dialogue
 
 
 def test_a_target_travels_to_its_worker_with_its_dialogue() -> None:

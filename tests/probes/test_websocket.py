@@ -6,6 +6,8 @@ import base64
 import hashlib
 import re
 import ssl
+import time
+import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -18,9 +20,11 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
+from probes.dialogue import Spoken
+from probes.engine.failures import MAX_DETAIL_CHARACTERS
 from probes.result import FailureReason, Phase
 from tests.probes.support import detail, eventually, probe, reason
-from tests.support.misbehaving import BEHAVIOURS, Behaviour, Misbehaving, Peer
+from tests.support.misbehaving import BEHAVIOURS, BLOCK, Behaviour, Misbehaving, Peer
 from tests.support.nginx import Nginx
 from tests.support.wait import free_port
 
@@ -127,6 +131,73 @@ async def test_a_server_without_websockets_and_a_port_that_refuses(nginx: Nginx)
         assert result.http is not None
         assert result.http.status_code == status
     assert reason(await probe(f"ws://127.0.0.1:{free_port()}/")) is FailureReason.REFUSED
+
+
+async def test_a_dialogue_is_held_in_messages(server: Server) -> None:
+    url = f"ws://127.0.0.1:{server.port}"
+    dialogue = [
+        {"send": '{"op": "ping",\n "id": 7}'},
+        {"expect": '"id": (?P<id>[0-9]+)', "send": "again ${id} $$"},
+        {"expect": "^again 7 [$]$"},
+    ]
+    result = await probe(url, dialogue=dialogue)
+    assert result.failure is None
+    assert [phase for phase, _ in result.phases][-2:] == [Phase.PROCESSING, Phase.TRANSFER]
+
+
+async def test_what_is_not_said_is_a_response_that_was_not_expected(server: Server) -> None:
+    url = f"ws://127.0.0.1:{server.port}"
+    late = await probe(url, timeout="400ms", dialogue=[{"send": "hello"}, {"expect": "^goodbye"}])
+    assert reason(late) is FailureReason.TIMEOUT
+    assert "for a message with '^goodbye'; the last message was 'hello'" in detail(late)
+    secret = Spoken(("token ", SecretStr(SECRET)))
+    told = await probe(url, timeout="400ms", dialogue=[{"send": secret}, {"expect": "^welcome"}])
+    assert "the last message was 'token ***'" in detail(told)
+    assert SECRET not in repr(told)
+
+
+async def test_a_server_that_closes_in_the_midst_of_a_dialogue() -> None:
+    async def close(peer: Peer) -> None:
+        await peer.send(b"\x81\x02hi\x88\x09\x03\xf0go away")
+        await peer.hang()
+
+    with Misbehaving(upgraded(close)) as server:
+        result = await probe(server.url.replace("http", "ws"), dialogue=[{"expect": "ready"}])
+    assert reason(result) is FailureReason.RESPONSE
+    said = "expected 'ready', but the server closed the WebSocket with code 1008; the last message was 'hi'"
+    assert detail(result) == said
+
+
+FLOODS = {
+    "pings": (b"\x89\x04ping" * 1000, FailureReason.TOO_LARGE),
+    "empty messages": (b"\x81\x00" * 1000, FailureReason.TOO_LARGE),
+    "fragments": (b"\x01\x01a" + b"\x00\x01a" * 1000, FailureReason.PROTOCOL),  # then another message begins
+    "endless fragments of nothing": (b"\x01\x00" + b"\x00\x00" * 1001, FailureReason.TOO_LARGE),
+    "messages": (b"\x81\x05hello" * 1000, FailureReason.RESPONSE),
+    "a frame without an end": (b"\x82\x7f\0\0\0\x7f\xff\xff\xff\xff" + BLOCK, FailureReason.TOO_LARGE),
+}
+
+
+@pytest.mark.parametrize("flood", FLOODS)
+async def test_a_flood_ends_in_time_with_a_reason_and_without_filling_the_memory(flood: str) -> None:
+    wire, expected = FLOODS[flood]
+
+    async def pour(peer: Peer) -> None:
+        await peer.send_for_ever(wire)
+
+    options = {"timeout": "20s", "every": "30s", "max_body_bytes": 100_000, "dialogue": [{"expect": "never"}]}
+    with Misbehaving(upgraded(pour)) as server:
+        await probe(server.url.replace("http", "ws"), **options)  # imports are no part of it
+        tracemalloc.start()
+        began = time.monotonic()
+        result = await probe(server.url.replace("http", "ws"), **options)
+        took, (_, peak_bytes) = time.monotonic() - began, tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert reason(result) is expected, result.failure
+    assert took < 10
+    assert peak_bytes < 4_000_000
+    assert result.failure is not None
+    assert len(result.failure.detail) <= MAX_DETAIL_CHARACTERS
 
 
 def upgraded(then: Callable[[Peer], Awaitable[None]], *more: bytes, accept: bytes | None = None) -> Behaviour:

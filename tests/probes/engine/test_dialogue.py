@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from probes.dialogue import DialogueStep
-from probes.engine.dialogue import talk
+from probes.engine.dialogue import Lines, talk
 from probes.engine.exchange import Exchange
 from probes.engine.failures import Unanswered
 from probes.engine.incoming import MAX_UNASKED_BYTES, Incoming, TooMuch
+from probes.engine.stream import Stream
 from tests.probes.engine.pieces import Pieces, cut
 
 STEPS = [{"expect": "^2(.)0", "send": "say ${1}"}, {"send": "and"}, {"expect": "(?P<end>bye|\xe9)", "send": "${end}"}]
@@ -27,7 +28,8 @@ LINES = st.lists(
 async def outcome(pieces: Sequence[bytes], steps: list[dict[str, Any]]) -> tuple[object, bytes]:
     stream = Pieces(pieces)
     try:
-        await talk([DialogueStep.model_validate(step) for step in steps], stream, Exchange(), "a")  # type: ignore[arg-type]
+        speech = Lines(cast(Stream, stream), "a")
+        await talk([DialogueStep.model_validate(step) for step in steps], speech, Exchange())
     except Unanswered as unanswered:
         return unanswered.failure, stream.sent
     return None, stream.sent

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from wsproto.events import Request
 from wsproto.utilities import generate_accept_token
 
+from probes.dialogue import Spoken
 from probes.engine.exchange import Exchange
 from probes.engine.failures import Unanswered
+from probes.engine.incoming import TooMuch
 from probes.engine.stream import Stream
 from probes.engine.websocket import MAX_BARREN_FRAMES, WebSocket, open_websocket
 from probes.result import FailureReason
@@ -23,7 +25,7 @@ from probes.result import FailureReason
 LIMIT = 100
 TEXT, BINARY, CLOSE, PING, PONG, FIN = 1, 2, 8, 9, 10, 0x80
 UPGRADED = (
-    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %b\r\n"
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %b\r\n\r\n"
 )
 
 
@@ -66,8 +68,9 @@ async def opened(wire: Wire, *, limit: int = LIMIT) -> WebSocket:
 
 async def messages(wire: Wire, *, limit: int = LIMIT) -> list[bytes]:
     websocket, heard = await opened(wire, limit=limit), list[bytes]()
-    while (message := await websocket.message()) is not None:
-        heard.append(message)
+    while (message := await websocket.heard()) is not None:
+        heard.append(message.encode("utf-8", "surrogateescape"))
+        websocket.room = websocket.most_bytes
     return heard
 
 
@@ -143,7 +146,7 @@ def test_how_messages_are_cut_into_pieces_does_not_matter(cuts: list[int]) -> No
 async def test_messages_that_come_with_the_upgrade_are_heard_and_pings_answered() -> None:
     wire = Wire(lambda request: [b"".join(accepting(frame(PING, b"1") + frame(TEXT, b"hi"))._answer(request))])
     websocket = await opened(wire)
-    assert await websocket.message() == b"hi"
+    assert await websocket.heard() == "hi"
     assert [data[:2] for data in wire.sent[1:]] == [bytes([PONG | FIN, 0x81])]
     await websocket.close()
     assert wire.sent[-1][0] == CLOSE | FIN
@@ -152,8 +155,8 @@ async def test_messages_that_come_with_the_upgrade_are_heard_and_pings_answered(
 @pytest.mark.parametrize("closing", [b"", frame(CLOSE), frame(CLOSE, b"\x03\xe9"), frame(TEXT, b"half", fin=False)])
 async def test_the_end_is_no_message(closing: bytes) -> None:
     websocket = await opened(accepting(frame(TEXT, b"hi") + closing))
-    assert await websocket.message() == b"hi"
-    assert await websocket.message() is None
+    assert await websocket.heard() == "hi"
+    assert await websocket.heard() is None
     await websocket.close()
 
 
@@ -193,6 +196,21 @@ async def test_what_misbehaves_has_its_reason(pieces: list[bytes], reason: Failu
         await messages(accepting(*pieces))
     assert raised.value.failure.reason is reason
     assert said in raised.value.failure.detail
+
+
+async def test_messages_that_are_not_what_is_waited_for_use_up_the_room() -> None:
+    websocket = await opened(accepting(frame(TEXT, b"x" * 60) * 2))
+    assert await websocket.heard() == "x" * 60
+    with pytest.raises(TooMuch):
+        await websocket.heard()
+
+
+async def test_text_is_said_as_text_and_bytes_as_bytes() -> None:
+    wire = accepting()
+    websocket = await opened(wire)
+    for text, opcode in (("caf\u00e9", TEXT), ("\udcff", BINARY), ("", TEXT)):
+        await websocket.say(Spoken((text,)), None)
+        assert wire.sent[-1][0] == opcode | FIN
 
 
 async def test_a_flood_of_small_messages_lets_others_run() -> None:
