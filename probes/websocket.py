@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import httpx
 from wsproto.events import Request
 
 from probes.context import ProbeContext
 from probes.engine.dialogue import talk
-from probes.engine.exchange import Exchange
+from probes.engine.exchange import Exchange, listed
 from probes.engine.failures import Unanswered
 from probes.engine.measure import measure
 from probes.engine.request import BASE_HEADERS
 from probes.engine.secrets import hide, parts_sent
 from probes.engine.stream import open_stream
+from probes.engine.tls_session import client_context
 from probes.engine.websocket import open_websocket
 from probes.result import FailureReason, ProbeResult
 from probes.target import Target
 
 DEFAULT_PORTS = {"ws": 80, "wss": 443}
+ALPN = ("http/1.1",)
 # The upgrade's own: given twice they would be two different ones.
 _OURS = {"host", "connection", "upgrade", "content-length", "transfer-encoding"}
 _OUR_PREFIX = "sec-websocket-"
+
+
+def warm_up(target: Target) -> None:
+    """A TLS context takes 20 ms to make."""
+    if target.url.startswith("wss:"):
+        with suppress(Unanswered):  # the probe will say so
+            client_context(target.tls, ALPN)
 
 
 async def probe(target: Target, context: ProbeContext) -> ProbeResult:
@@ -39,11 +50,14 @@ async def _talk(target: Target, exchange: Exchange, deadline: float) -> None:
     except httpx.InvalidURL as error:
         raise Unanswered(FailureReason.INTERNAL, f"the address cannot be used: {error}") from None
     host, port = url.raw_host.decode("ascii"), url.port or DEFAULT_PORTS[url.scheme]
+    request = _request(target, url)
     stream = await open_stream(host, port, exchange, deadline=deadline)
     try:
         if url.scheme == "wss":
-            await stream.start_tls(exchange.server_name or host.rstrip("."), ("http/1.1",))
-        websocket = await open_websocket(stream, _request(target, url), exchange)
+            await stream.start_tls(exchange.server_name or host.rstrip("."), ALPN)
+        names = [name.decode() for name, _ in request.extra_headers]
+        exchange.note("asking", lambda: f"for an upgrade with the headers {listed(names, most=20)}")
+        websocket = await open_websocket(stream, request, exchange)
         await talk(target.dialogue, websocket, exchange)
         await websocket.close()
     finally:

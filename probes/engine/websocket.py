@@ -51,7 +51,7 @@ async def open_websocket(stream: Stream, request: Request, exchange: Exchange) -
         raise Unanswered(FailureReason.INTERNAL, "the request's headers cannot be sent in an upgrade") from None
     exchange.enter(Phase.PROCESSING)
     await stream.send(wire)
-    exchange.note("sent the request", f"for an upgrade, {len(wire)} bytes")
+    exchange.note("sent the request", f"{len(wire)} bytes")
     accepted = await _accepted(stream, connection, exchange)
     if request.subprotocols and accepted.subprotocol is None:
         asked = " or ".join(request.subprotocols)

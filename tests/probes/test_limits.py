@@ -17,6 +17,7 @@ from probes.result import FailureReason, Phase
 from tests.probes.support import detail, probe, reason
 from tests.support.dns_server import DnsServer, records
 from tests.support.misbehaving import DRIP_SECONDS, OK, Misbehaving, Peer, full_backlog
+from tests.support.misbehaving_http2 import BEHAVIOURS as HTTP2
 from tests.support.nginx import Nginx
 from tests.support.wait import until
 
@@ -138,6 +139,9 @@ Server = Callable[[], AbstractContextManager[str]]
         pytest.param(partial(http, _chunks), Phase.TRANSFER, REST, id="http-chunks"),
         pytest.param(partial(http, _redirects), Phase.PROCESSING, FIRST_BYTE, id="http-redirects"),
         pytest.param(partial(http, _handshake, "https"), Phase.TLS, "the TLS handshake to end", id="https-handshake"),
+        pytest.param(partial(http, HTTP2["drips_headers"], "grpc"), Phase.PROCESSING, FIRST_BYTE, id="grpc-headers"),
+        pytest.param(partial(http, HTTP2["drips_body"], "grpc"), Phase.TRANSFER, REST, id="grpc-body"),
+        pytest.param(partial(http, "drips_headers", "ws"), Phase.TRANSFER, REST, id="websocket-headers"),
         pytest.param(tcp_that_never_accepts, Phase.CONNECT, "the connection to be accepted", id="tcp"),
         pytest.param(dns_over_tcp, Phase.REQUEST, ANSWER, id="dns-over-tcp"),
         pytest.param(dns_amid_strangers, Phase.REQUEST, ANSWER, id="dns-amid-strangers"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from pydantic import SecretStr
+from websockets.asyncio.server import ServerConnection, serve
 
 from probes import load
 from probes.context import ProbeContext
@@ -11,6 +12,7 @@ from probes.engine.exchange import MAX_STEP_CHARACTERS, MAX_STEPS, Exchange, Spa
 from probes.result import Phase
 from tests.probes.support import target
 from tests.support.dns_server import DnsServer, records
+from tests.support.grpc_server import GrpcServer, Status
 from tests.support.misbehaving import Misbehaving, Peer
 from tests.support.nginx import Nginx
 
@@ -77,6 +79,31 @@ async def test_each_address_is_told_with_what_came_of_it() -> None:
     assert ("asking", f"127.0.0.1 port {server.port} for A of a.test") in steps
     answer = next(detail for what, detail in steps if what == "answered")
     assert answer.startswith("NOERROR: a.test. 60 A 192.0.2.")
+
+
+async def test_grpc_tells_what_it_asked_and_what_came() -> None:
+    with GrpcServer({"shop.v1.Stock": Status.NOT_SERVING}) as server:
+        url = f"grpc://127.0.0.1:{server.port}/shop.v1.Stock"
+        steps = await told(url, headers={"X-Key": SecretStr(SECRET)})
+    names = "te, grpc-timeout, content-type, grpc-accept-encoding, user-agent, x-key"
+    assert ("asking", f"Check of 'shop.v1.Stock' with the headers {names}") in steps
+    assert ("answered", "grpc-status 0 (OK), NOT_SERVING") in steps
+    assert steps[-1] == ("failed", "unhealthy: service 'shop.v1.Stock' is NOT_SERVING, expected SERVING")
+    assert SECRET not in str(steps)
+
+
+async def test_a_websocket_tells_what_was_said_and_heard() -> None:
+    async def echo(connection: ServerConnection) -> None:
+        async for message in connection:
+            await connection.send(message)
+
+    async with serve(echo, "127.0.0.1", 0) as server:
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        steps = await told(url, dialogue=[{"send": "hello"}, {"expect": "hello"}], headers={"X-Key": SecretStr(SECRET)})
+    assert ("asking", "for an upgrade with the headers X-Key, User-Agent") in steps
+    assert ("upgraded", "") in steps
+    assert steps[-3:] == [("said", "'hello'"), ("heard what was expected", "'hello'"), ("good", "")]
+    assert SECRET not in str(steps)
 
 
 async def test_a_refusal_is_told() -> None:
