@@ -75,7 +75,7 @@ def described(field: dict[str, Any]) -> bool:
         (("pagerduty", "routes", "default", "driver"), "email"),
         (("pagerduty", "routes", "tickets"), {"driver": "sink"}),
         (("pagerduty", "routes", "a b"), {"driver": "sink", "file": "a"}),
-        (("store", "url"), "postgresql://user:password@db/monitor"),
+        (("store", "url"), "postgresql://user:not-a-word-of-others@db/monitor"),
         (("store", "url"), "mysql://db/monitor"),
         (("logs", "level"), "loud"),
         (("retention", "results"), 24),
