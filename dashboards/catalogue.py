@@ -20,10 +20,12 @@ LABELS: Mapping[str, str] = MappingProxyType(
         "instance": "the target's name, where blackbox_exporter users expect the target",
         "target": "the target's name in the settings",
         "region": "where the probe ran",
-        "phase": "`resolve`, `connect`, `tls`, `processing`, `transfer`; `resolve`, `connect`, `request` for dns; "
+        "phase": "`resolve`, `connect`, `tls`, `processing`, `transfer`; "
+        "`resolve`, `connect`, `tls`, `request` for dns; "
         "`resolve`, `setup`, `rtt` for icmp; "
         "in `probe_grpc_duration_seconds` `resolve` and `check`, which is all the rest",
         "serving_status": "`UNKNOWN`, `SERVING`, `NOT_SERVING`, `SERVICE_UNKNOWN`",
+        "address": "with `addresses: all` an IP address of the target's name, at most 16 of a target",
         "version": "as the protocol spells it, `TLS 1.3`; of the program for `monitor_build_info`",
         "cipher": "the cipher suite's IANA name",
         "fingerprint_sha256": "of the leaf certificate, in hexadecimal",
@@ -142,6 +144,18 @@ TARGET_METRICS = (
         "counter",
         "Time spent in each phase by probes that succeeded.",
         (*_TARGET, "phase"),
+    ),
+    Metric(
+        "monitor_probe_address_success",
+        "gauge",
+        "With `addresses: all`, whether the last probe of the address found what was expected.",
+        (*_TARGET, "address"),
+    ),
+    Metric(
+        "monitor_probe_address_duration_seconds",
+        "gauge",
+        "With `addresses: all`, how long the last probe of the address took.",
+        (*_TARGET, "address"),
     ),
     Metric("monitor_probes_total", "counter", "Probes by outcome.", (*_TARGET, "outcome")),
     Metric("monitor_probe_failures_total", "counter", "Failed probes by reason.", (*_TARGET, "reason")),

@@ -28,8 +28,8 @@ scrape_configs:
 ```
 
 Both the text format and OpenMetrics are served, as the `Accept` header asks. Durations are in seconds, times in Unix
-seconds. No address, error text or incident number is ever a label. Every counter of a target starts at 0, so that a
-rate shows the very first failure. Series of a target that a reload removed vanish.
+seconds. No URL, error text or incident number is ever a label. Every counter of a target starts at 0, so that a rate
+shows the very first failure. Series of a target that a reload removed vanish.
 """
 
 _SECTIONS = (

@@ -7,9 +7,9 @@ import time
 from urllib.parse import urlsplit
 
 from probes.context import ProbeContext
-from probes.engine.dial import SYSTEM_RESOLVER, most_telling
+from probes.engine.dial import addresses_of, most_telling
 from probes.engine.echo import Echo, Reply
-from probes.engine.exchange import Exchange, listed
+from probes.engine.exchange import Exchange
 from probes.engine.failures import Unanswered
 from probes.engine.measure import measure
 from probes.engine.resolve import Address
@@ -20,9 +20,7 @@ from probes.target import Target
 
 async def probe(target: Target, context: ProbeContext) -> ProbeResult:
     async def ask(exchange: Exchange, deadline: float) -> None:
-        exchange.enter(Phase.RESOLVE)
-        addresses = await SYSTEM_RESOLVER.resolve(urlsplit(target.url).hostname or "", 0)
-        exchange.note("resolved", listed([address.ip for address in addresses]))
+        addresses = await addresses_of(urlsplit(target.url).hostname or "", 0, exchange)
         reply = await _first_reply(addresses, target.icmp, exchange, deadline)
         exchange.clock = reply.clock
         exchange.icmp = IcmpFacts(size_bytes=target.icmp.size, hop_limit=reply.hop_limit)

@@ -6,9 +6,9 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from probes.quantity import Duration, Percent, format_duration
 
@@ -104,6 +104,21 @@ class TlsOptions(Model):
     verify: bool = Field(True, description="whether an invalid certificate makes the probe fail")
     ca_file: Path | None = Field(None, description="a PEM file with the authorities to trust instead of the system's")
     server_name: str | None = Field(None, description="the name asked for and verified, if not the address's host")
+
+
+def _ip_version(value: Any) -> Any:
+    """A variable has text."""
+    return int(value) if value in ("4", "6") else value
+
+
+IpVersion = Annotated[Literal[4, 6], BeforeValidator(_ip_version)]
+
+
+class IpOptions(Model):
+    """Which of a name's addresses are used. An address in place of a name is used as it is."""
+
+    prefer: IpVersion | None = Field(None, description="4 or 6: the IP version that is tried first")
+    fallback: bool = Field(True, description="whether addresses of the other version are used, too")
 
 
 class OutageOptions(Model):

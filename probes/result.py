@@ -112,6 +112,16 @@ class GrpcFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AddressResult:
+    """What the probe of one of a name's addresses came to."""
+
+    ip: str
+    ok: bool
+    reason: FailureReason | None = None
+    duration_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GradeFacts:
     """What one TLS scan was rated: letters as SSL Labs spells them, scores 0 to 100."""
 
@@ -147,7 +157,8 @@ class ProbeResult:
     reprobe: bool = False  # made beside the schedule, because the target was failing; part of no rate
     stripped: bool = False  # there was no room for more than time, outcome and reason
     suspect: bool = False  # the prober was held up meanwhile: its durations may be its own, and count as no slowness
-    address: str | None = None  # the IP address that was probed
+    address: str | None = None  # the IP address that was probed; of several the one that the result is of
+    addresses: tuple[AddressResult, ...] = ()  # with `addresses: all` each of them, in the order of the name service
     tls: TlsSession | None = None
     http: HttpFacts | None = None
     dns: DnsFacts | None = None

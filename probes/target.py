@@ -13,7 +13,16 @@ from pydantic import BaseModel, Field, SecretStr, StringConstraints, ValidationI
 from pydantic_core import PydanticCustomError
 
 from probes.dialogue import DialogueStep, StartTls, mistake_in_dialogue
-from probes.options import Expect, IcmpOptions, Model, OutageOptions, RecoveryOptions, Slo, TlsOptions
+from probes.options import (
+    Expect,
+    IcmpOptions,
+    IpOptions,
+    Model,
+    OutageOptions,
+    RecoveryOptions,
+    Slo,
+    TlsOptions,
+)
 from probes.quantity import Duration, format_duration
 
 KIND_OF_SCHEME = {
@@ -54,6 +63,15 @@ class TargetOptions(Model):
     recovery: RecoveryOptions = Field(RecoveryOptions(), description="when an outage is over")
     slo: Slo | None = Field(None, description="objectives; without them only outages are judged")
     tls: TlsOptions = Field(TlsOptions(), description="certificate and TLS grade")
+    resolve: Literal["cached", "afresh"] = Field(
+        "cached",
+        description="cached: the address's name is asked for when what is known of it ends; afresh: at each probe",
+    )
+    ip: IpOptions = Field(IpOptions(), description="which of a name's addresses are used")
+    addresses: Literal["first", "all"] = Field(
+        "first",
+        description="first: the first of a name's addresses that takes a connection; all: each, up to 16",
+    )
     expect: Expect = Field(Expect(), description="what a good answer looks like")
     reuse: bool = Field(
         False,

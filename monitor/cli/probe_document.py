@@ -103,6 +103,8 @@ def _facts(value: Any) -> Any:
     if isinstance(value, TlsSession):
         days = (value.not_after - datetime.now(UTC)).days
         return {**asdict(value), "not_after": value.not_after.isoformat(), "days_left": days}
+    if isinstance(value, tuple):
+        return [_facts(each) for each in value]
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
 
 

@@ -87,6 +87,9 @@ def _told(seen: Seen) -> Iterator[tuple[str, Text]]:
     result = seen.result
     if result.address is not None:
         yield "address", Text(said(result.address))
+    for each in result.addresses:
+        told = f"{each.reason} after" if each.reason else "good after"
+        yield "", Text(f"{said(each.ip)}: {told} {milliseconds(each.duration_seconds)}")
     if result.phases:
         yield "clock", _clock(result)
     for field in fields(result):

@@ -15,7 +15,7 @@ Read = Callable[[Target, ProbeResult], Iterable[Point]]
 
 HTTP_PHASES = (Phase.RESOLVE, Phase.CONNECT, Phase.TLS, Phase.PROCESSING, Phase.TRANSFER)
 TALK_PHASES = (Phase.RESOLVE, Phase.CONNECT, Phase.TLS, Phase.PROCESSING, Phase.TRANSFER)
-DNS_PHASES = (Phase.RESOLVE, Phase.CONNECT, Phase.REQUEST)
+DNS_PHASES = (Phase.RESOLVE, Phase.CONNECT, Phase.TLS, Phase.REQUEST)
 ICMP_PHASES = (Phase.RESOLVE, Phase.SETUP, Phase.RTT)
 SWITCHING_PROTOCOLS = 101
 

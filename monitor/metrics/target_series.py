@@ -13,7 +13,7 @@ from dashboards.catalogue import GRADE_NUMBERS, LATENCY_BUCKETS_SECONDS
 from monitor.live import TargetState, state_of
 from monitor.metrics import last_probe
 from monitor.metrics.last_probe import Point
-from probes.result import FailureReason, GradeFacts, Phase, ProbeResult, TlsSession
+from probes.result import AddressResult, FailureReason, GradeFacts, Phase, ProbeResult, TlsSession
 from probes.target import Target
 
 OUTCOMES = ("success", "failure", "internal")
@@ -172,6 +172,16 @@ def _last_probe(series: TargetSeries, _: float) -> Iterable[Point]:
     return _time(None if series.last is None else series.last.started_at)
 
 
+def _addresses(read: Callable[[AddressResult], float]) -> Callable[[TargetSeries, float], Iterable[Point]]:
+    def points(series: TargetSeries, monotonic_seconds: float) -> Iterable[Point]:
+        last = series.last
+        if last is None or state_of(series.target, last, monotonic_seconds) is TargetState.UNKNOWN:
+            return ()
+        return [((each.ip,), read(each)) for each in last.addresses]
+
+    return points
+
+
 def _expiry(series: TargetSeries, _: float) -> Iterable[Point]:
     return _time(None if series.tls is None else series.tls.not_after)
 
@@ -181,6 +191,8 @@ READS: Mapping[str, Callable[[TargetSeries, float], Iterable[Point]]] = MappingP
         "monitor_probe_phase_seconds_total": lambda series, _: [
             ((phase.value,), seconds) for phase, seconds in list(series.phase_seconds.items())
         ],
+        "monitor_probe_address_success": _addresses(lambda each: each.ok),
+        "monitor_probe_address_duration_seconds": _addresses(lambda each: each.duration_seconds),
         "monitor_probes_total": lambda series, _: [((name,), count) for name, count in series.outcomes.items()],
         "monitor_probe_failures_total": lambda series, _: [
             ((reason.value,), count) for reason, count in series.failures.items()

@@ -12,10 +12,12 @@ from contextlib import nullcontext
 from probes.engine.arrivals import ask_for_stamps, handshake_seconds
 from probes.engine.exchange import Exchange, listed
 from probes.engine.failures import Unanswered, of_os_error
-from probes.engine.resolve import Address, Resolver, SystemResolver, literal
+from probes.engine.lag import loop_lag
+from probes.engine.names.dns_resolver import resolver_of_host
+from probes.engine.resolve import Address, Resolver, literal, same_host
 from probes.result import FailureReason, Phase
 
-SYSTEM_RESOLVER = SystemResolver()
+SYSTEM_RESOLVER = resolver_of_host()
 
 
 async def dial(
@@ -27,10 +29,7 @@ async def dial(
 
     Raises Unanswered; when there were several addresses its detail names each of them.
     """
-    exchange.enter(Phase.RESOLVE)
-    addresses = await resolver.resolve(host, port)
-    if exchange.steps is not None and addresses != literal(host, port):
-        exchange.note("resolved", f"{host}: {listed([address.ip for address in addresses])}")
+    addresses = await addresses_of(host, port, exchange, resolver)
     exchange.enter(Phase.CONNECT)
     refusals: list[Unanswered] = []
     for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
@@ -48,6 +47,24 @@ async def dial(
             return connected
         exchange.note("not connected", refusals[-1].failure.detail)
     raise most_telling(refusals)
+
+
+async def addresses_of(
+    host: str, port: int, exchange: Exchange, resolver: Resolver = SYSTEM_RESOLVER
+) -> tuple[Address, ...]:
+    """As the exchange wants them, in its phase `resolve`. At least one; raises Unanswered."""
+    exchange.enter(Phase.RESOLVE)
+    pinned = exchange.pinned
+    if pinned is not None and same_host(host, pinned.host):
+        return (pinned.address.at(port),)
+    found = None if exchange.afresh else resolver.cached(host, port, exchange.ip)
+    if found is None:
+        lag, begun = loop_lag(), time.monotonic()
+        found = await resolver.resolve(host, port, exchange.ip, afresh=exchange.afresh)
+        exchange.held_up(lag.longest_since(begun, time.monotonic()))  # no stamp of the kernel's tells when it came
+    if exchange.steps is not None and found != literal(host, port):
+        exchange.note("resolved", f"{host}: {listed([address.ip for address in found])}")
+    return found
 
 
 async def _connect(address: Address, seconds: float | None, exchange: Exchange) -> tuple[socket.socket, bool]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from probes.options import TlsOptions
+from probes.engine.resolve import EITHER_IP, Pinned
+from probes.options import IpOptions, TlsOptions
 from probes.result import Clock, DnsFacts, GrpcFacts, HttpFacts, IcmpFacts, Phase, TlsSession
 
 MAX_STEPS = 1000
@@ -46,6 +47,9 @@ class Exchange:
     server_name: str | None = None  # to verify and send as SNI, instead of the host of the request
     max_body_bytes: int = 1_048_576
     http2: bool = False  # offer HTTP/2 where there is TLS
+    ip: IpOptions = EITHER_IP
+    afresh: bool = False  # names are asked for anew, whatever is known of them
+    pinned: Pinned | None = None  # of a name with several addresses this probe is of one
     phases: dict[Phase, float] = field(default_factory=dict)
     address: str | None = None
     session: TlsSession | None = None
@@ -79,6 +83,11 @@ class Exchange:
         self.phases.clear()
         self.stage = None
 
+    def of_one_address(self, pinned: Pinned) -> Exchange:
+        """A record of its own for one of the addresses of the name that was resolved in this one."""
+        keep = self.keep and (f"{self.keep[0]} {pinned.address.ip}", self.keep[1])
+        return replace(self, pinned=pinned, keep=keep, phases=dict(self.phases), stage=None, stage_since=0.0)
+
     def leave_out(self, seconds: float) -> None:
         """So much of the phase that goes on was this process's own time, and does not count."""
         self.stage_since += seconds
@@ -94,6 +103,8 @@ class Exchange:
         if self.steps is None or len(self.steps) >= MAX_STEPS:
             return
         now = time.monotonic() if at is None else at
+        if self.pinned is not None:  # steps of other addresses stand between
+            detail = _of_address(self.pinned.address.ip, detail)
         step = Step(now, what, detail[:MAX_STEP_CHARACTERS]) if isinstance(detail, str) else Step(now, what, "", detail)
         self.steps.append(step)
 
@@ -101,6 +112,10 @@ class Exchange:
         """Of several sessions (redirects) keep the one that ends first: its end is what breaks the target."""
         if self.session is None or session.not_after < self.session.not_after:
             self.session = session
+
+
+def _of_address(ip: str, detail: str | Callable[[], str]) -> str | Callable[[], str]:
+    return f"{ip}: {detail}" if isinstance(detail, str) else lambda: f"{ip}: {detail()}"
 
 
 def listed(items: Sequence[object], most: int = 8) -> str:

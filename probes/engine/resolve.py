@@ -1,18 +1,22 @@
-"""Names to addresses: a phase of its own, with a seam for a cache."""
+"""Names to addresses: a phase of its own, behind one seam."""
 
 from __future__ import annotations
 
-import asyncio
 import socket
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Protocol
 
-from probes.engine.failures import Unanswered
-from probes.result import FailureReason
+import dns.exception
+import dns.name
 
-MAX_LOOKUPS = 64
+from probes.engine.failures import Unanswered
+from probes.options import IpOptions
+from probes.result import Failure, FailureReason
+
+EITHER_IP = IpOptions()
+FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
+MAX_CHOICES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +25,73 @@ class Address:
 
     family: socket.AddressFamily
     sockaddr: tuple[Any, ...]
+    routed: bool = field(default=True, compare=False)  # whether this host has a way there
 
     @property
     def ip(self) -> str:
         return str(self.sockaddr[0])
 
+    def at(self, port: int) -> Address:
+        return replace(self, sockaddr=(self.sockaddr[0], port, *self.sockaddr[2:]))
+
     def __str__(self) -> str:
         return f"{self.ip} port {self.sockaddr[1]}"
 
 
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """Of a target's host only this address is to be used, with whatever port. `host` as `same_host` compares it."""
+
+    host: str
+    address: Address
+
+
+def same_host(one: str, other: str) -> bool:
+    """Names have no case, and travel in their ASCII form."""
+    return _ascii(one) == _ascii(other)
+
+
+@lru_cache(maxsize=4096)
+def _ascii(host: str) -> str:
+    try:
+        return dns.name.from_text(host).to_text().lower()
+    except (dns.exception.DNSException, UnicodeError):
+        return host
+
+
 class Resolver(Protocol):
-    async def resolve(self, host: str, port: int) -> tuple[Address, ...]:
-        """At least one address, the best first (RFC 6724). Raises Unanswered with the reason `dns`."""
+    """Both give at least one address, the best first, as `usable` chooses them. Both raise Unanswered, with the reason
+    `dns` when the name has none, and `internal` when this host could not find out."""
+
+    def cached(self, host: str, port: int, ip: IpOptions = EITHER_IP) -> tuple[Address, ...] | None:
+        """What is known without asking anybody, within some microseconds; None when it has to be asked for."""
         ...
+
+    async def resolve(
+        self, host: str, port: int, ip: IpOptions = EITHER_IP, *, afresh: bool = False
+    ) -> tuple[Address, ...]:
+        """`afresh`: asked for now and for this caller alone, whatever is known."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OneAddress:
+    """A resolver for which every name is one address."""
+
+    address: Address
+
+    def cached(self, host: str, port: int, ip: IpOptions = EITHER_IP) -> tuple[Address, ...] | None:  # noqa: ARG002
+        return (self.address.at(port),)
+
+    async def resolve(
+        self,
+        host: str,  # noqa: ARG002
+        port: int,
+        ip: IpOptions = EITHER_IP,  # noqa: ARG002
+        *,
+        afresh: bool = False,  # noqa: ARG002
+    ) -> tuple[Address, ...]:
+        return (self.address.at(port),)
 
 
 @lru_cache(maxsize=16384)
@@ -48,37 +106,57 @@ def literal(host: str, port: int) -> tuple[Address, ...]:
     return ()
 
 
-class SystemResolver:
-    """The host's own name service: /etc/hosts, search domains and nsswitch count, as they do for other programs.
+class Known:
+    """What was found out of a name: its addresses, the best first, or why it has none."""
 
-    It blocks, so it runs in threads. The loop's own pool has a handful: a dead name server would fill it and make
-    other targets late. This one has `MAX_LOOKUPS`, and probes that ask for the same name at the same time share one
-    lookup, so that one stuck name holds one thread.
-    """
+    __slots__ = ("_choices", "_missing", "addresses", "failure", "host", "until")
 
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(MAX_LOOKUPS, thread_name_prefix="resolve")
-        self._going_on: dict[tuple[int, str, int], asyncio.Future[tuple[Address, ...]]] = {}
+    def __init__(
+        self,
+        host: str,
+        addresses: tuple[Address, ...] = (),
+        *,
+        until: float = 0.0,
+        failure: Failure | None = None,
+        missing: dict[int, str] | None = None,
+    ) -> None:
+        self.host = host
+        self.addresses = addresses
+        self.until = until  # on the monotonic clock; from then on it has to be asked for again
+        self.failure = failure
+        self._missing = missing or {}  # by IP version: why there is no address of it
+        self._choices: dict[tuple[int, int | None, bool], tuple[Address, ...]] = {}
 
-    async def resolve(self, host: str, port: int) -> tuple[Address, ...]:
-        if found := literal(host, port):
-            return found
-        loop = asyncio.get_running_loop()
-        key = (id(loop), host, port)
-        lookup = self._going_on.get(key)
-        if lookup is None:
-            lookup = loop.run_in_executor(self._threads, _lookup, host, port)
-            self._going_on[key] = lookup
-            lookup.add_done_callback(lambda _: self._going_on.pop(key, None))
-        try:
-            # Shielded: a probe that runs out of time must not cancel the lookup of the others.
-            return await asyncio.shield(lookup)
-        except OSError as error:
-            raise Unanswered(FailureReason.DNS, f"cannot resolve {host!r}: {error.strerror or error}") from None
-        except UnicodeError:
-            raise Unanswered(FailureReason.DNS, f"cannot resolve {host!r}: not a valid host name") from None
+    def at(self, port: int, ip: IpOptions) -> tuple[Address, ...]:
+        """Those to connect to. Raises Unanswered when there is none."""
+        key = (port, ip.prefer, ip.fallback)
+        found = self._choices.get(key)
+        if found is None:
+            found = self._choose(port, ip)
+            if len(self._choices) >= MAX_CHOICES:  # a server names the port that it redirects to
+                self._choices.clear()
+            self._choices[key] = found
+        return found
+
+    def _choose(self, port: int, ip: IpOptions) -> tuple[Address, ...]:
+        if self.failure is not None:
+            raise Unanswered(self.failure.reason, self.failure.detail)
+        found = usable(self.addresses, ip)
+        if not found:
+            missing = self._missing.get(ip.prefer or 0)
+            why = f" ({missing})" if missing else ""
+            raise Unanswered(
+                FailureReason.DNS, f"{self.host!r} has no IPv{ip.prefer} address{why}, and ip.fallback is false"
+            )
+        return tuple(address.at(port) for address in found)
 
 
-def _lookup(host: str, port: int) -> tuple[Address, ...]:
-    rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return tuple(dict.fromkeys(Address(family, sockaddr) for family, _, _, _, sockaddr in rows))
+def usable(addresses: tuple[Address, ...], ip: IpOptions) -> tuple[Address, ...]:
+    """Those of the preferred family first, or alone; those that this host has no way to only where there are no others,
+    for then that is what is to be told. Of each family in the order in which they came."""
+    if ip.prefer is not None:
+        wanted = FAMILIES[ip.prefer]
+        preferred = tuple(address for address in addresses if address.family is wanted)
+        others = tuple(address for address in addresses if address.family is not wanted)
+        addresses = preferred + others if ip.fallback else preferred
+    return tuple(address for address in addresses if address.routed) or addresses

@@ -34,7 +34,9 @@ class StrippedResults:
         model = self._model_of.get(key)
         if model is None:
             model = self._model_of[key] = len(self._models)
-            self._models.append(replace(result, phases=(), address=None, tls=None, http=None, dns=None, stripped=True))
+            self._models.append(
+                replace(result, phases=(), address=None, addresses=(), tls=None, http=None, dns=None, stripped=True)
+            )
         self._records += _RECORD.pack(
             model,
             result.started_at.timestamp(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -15,7 +16,7 @@ from monitor.cli.probe_run import Seen
 from monitor.cli.probe_steps import events
 from monitor.cli.probe_view import Blocks
 from probes.engine.exchange import Span, Step
-from probes.result import Clock, DnsFacts, Failure, FailureReason, Phase, ProbeResult, TlsSession
+from probes.result import AddressResult, Clock, DnsFacts, Failure, FailureReason, Phase, ProbeResult, TlsSession
 from probes.target import Target
 
 RESULT = ProbeResult(
@@ -71,6 +72,23 @@ def test_facts_of_any_kind_are_told() -> None:
         "answers": 2,
         "authority": 0,
         "additional": 1,
+    }
+
+
+def test_each_of_several_addresses_is_told() -> None:
+    addresses = (
+        AddressResult(ip="192.0.2.1", ok=True, duration_seconds=0.1),
+        AddressResult(ip="2001:db8::1", ok=False, reason=FailureReason.REFUSED, duration_seconds=0.002),
+    )
+    what = seen(replace(RESULT, addresses=addresses))
+    told = shown(what)
+    assert "192.0.2.1: good after 100.00 ms" in told
+    assert "2001:db8::1: refused after 2.00 ms" in told
+    assert json.loads(json.dumps(document(what, steps=False)["addresses"]))[1] == {
+        "ip": "2001:db8::1",
+        "ok": False,
+        "reason": "refused",
+        "duration_seconds": 0.002,
     }
 
 

@@ -162,12 +162,19 @@ def test_the_last_probe_is_as_blackbox_exporter_shows_it() -> None:
         ("chat", "probe_websocket_connection_upgraded"): 1,
         ("chat", "probe_websocket_failed_due_to_regex"): 0,
         ("chat", "probe_http_status_code"): None,
+        ("search", "monitor_probe_address_success"): None,
         ("database", "probe_success"): 1,
         ("database", "probe_http_status_code"): None,
         ("silent", "probe_success"): None,
     }
     assert {(target, name): value(metrics, name, target=target) for target, name in expected} == expected
     assert value(metrics, "probe_success", target="shop", instance="shop", job="monitor") == 0
+    of_one = {"target": "names", "address": "2001:db8::10"}
+    assert value(metrics, "monitor_probe_address_success", **of_one) == 1
+    assert (
+        value(metrics, "monitor_probe_address_duration_seconds", **of_one)
+        == value(metrics, "probe_duration_seconds", target="names") / 2
+    )
 
 
 def test_a_grpc_call_is_as_blackbox_exporter_shows_it() -> None:

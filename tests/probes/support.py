@@ -6,8 +6,11 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from probes import load
 from probes.context import ProbeContext
+from probes.engine.names.host_files import HOST_FILES, parse_hosts
 from probes.engine.schedule import Job, phase_seconds
 from probes.result import FailureReason, ProbeResult
 from probes.target import Target
@@ -61,3 +64,15 @@ def reason(result: ProbeResult) -> FailureReason | None:
 def detail(result: ProbeResult) -> str:
     assert result.failure is not None
     return result.failure.detail
+
+
+def use_hosts(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """As if these lines stood in /etc/hosts, too. A name is for one test only: what is known of it is kept."""
+    HOST_FILES.look()
+    monkeypatch.setattr(HOST_FILES, "hosts", HOST_FILES.hosts | parse_hosts(text))
+
+
+def use_name_servers(monkeypatch: pytest.MonkeyPatch, *ips: str) -> None:
+    """As if /etc/resolv.conf named these."""
+    HOST_FILES.look()
+    monkeypatch.setattr(HOST_FILES, "resolv_conf", "".join(f"nameserver {ip}\n" for ip in ips))

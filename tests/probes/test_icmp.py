@@ -49,6 +49,13 @@ def test_probes_of_one_host_do_not_take_each_others_replies(kind: dict[str, Any]
     assert [result.icmp and result.icmp.size_bytes for result in results] == [16 + i for i in range(100)]
 
 
+def test_each_address_of_a_name_is_asked() -> None:
+    (result,) = echoes(ALONE, [{"url": "icmp://localhost", "addresses": "all"}], **DATAGRAM)
+    assert result.ok, result.failure
+    assert [each.ok for each in result.addresses] == [True] * len(result.addresses)
+    assert "127.0.0.1" in [each.ip for each in result.addresses]
+
+
 def test_a_process_that_may_not_is_told_how_it_may() -> None:
     for result in echoes(ALONE, [{"url": url} for url in BOTH], ping_group_range=NOBODY, privileged=False):
         assert reason(result) is FailureReason.INTERNAL
@@ -107,7 +114,8 @@ def test_an_address_that_is_silent_leaves_time_for_the_next() -> None:
     """Names of several addresses: /etc/hosts of the test's own mount."""
     hosts = "127.0.0.1 localhost\nfd00:3::1 both.example\n10.0.0.2 both.example\n"
     setup = ROUTED + f"printf '{hosts}' > /tmp/hosts.$$; mount --bind /tmp/hosts.$$ /etc/hosts; rm /tmp/hosts.$$\n"
-    (result,) = echoes(setup, [{"url": "icmp://both.example", "timeout": "2s"}], "--until", "icmp://10.0.0.2", **RAW)
+    targets = [{"url": "icmp://both.example", "timeout": "2s", "ip": {"prefer": 6}}]
+    (result,) = echoes(setup, targets, "--until", "icmp://10.0.0.2", **RAW)
     assert result.failure is None
     assert result.address == "10.0.0.2"
     phases = dict(result.phases)

@@ -9,6 +9,7 @@ from pathlib import Path
 from alerts.incident import Firing, Incident, IncidentState, RunbookPin, Step, StepState
 from alerts.verdict import Level
 from probes.result import (
+    AddressResult,
     DnsFacts,
     Failure,
     FailureReason,
@@ -38,7 +39,7 @@ TARGETS = tuple(
         {"name": "payments", "url": "https://payments.example.com/", "runbook": Path("runbooks/payments.md")},
         {"name": "search", "url": "http://search.example.com/", "slo": {"latency": {"p99": "100ms"}}},
         {"name": "database", "url": "tcp://db.example.com:5432"},
-        {"name": "names", "url": "dns://resolver.example.com/example.com"},
+        {"name": "names", "url": "dns://resolver.example.com/example.com", "addresses": "all"},
         {"name": "router", "url": "icmp://router.example.com"},
         {"name": "stock", "url": "grpc://stock.example.com:50051/shop.v1.Stock"},
         {"name": "chat", "url": "wss://chat.example.com/room"},
@@ -70,6 +71,7 @@ def result(
         phases=_phases(kind, secure, seconds),
         failure=None if fails is None else Failure(fails, detail or f"it was {fails.value}"),
         address=None if fails is FailureReason.DNS else "192.0.2.10",
+        addresses=_addresses(fails, seconds) if target == "names" else (),
         tls=tls() if secure and not unreached else None,
         icmp=None if unreached or kind != "icmp" else IcmpFacts(size_bytes=56, hop_limit=60),
         http=None if unreached else _http(kind),
@@ -84,6 +86,14 @@ def _http(kind: str) -> HttpFacts | None:
     if kind == "http":
         return HttpFacts(status_code=200, version="1.1", redirects=0, body_bytes=12, content_length=12)
     return None
+
+
+def _addresses(fails: FailureReason | None, seconds: float) -> tuple[AddressResult, ...]:
+    """The first is as the whole result, and so the slowest."""
+    return (
+        AddressResult(ip="192.0.2.10", ok=fails is None, reason=fails, duration_seconds=seconds),
+        AddressResult(ip="2001:db8::10", ok=True, duration_seconds=seconds / 2),
+    )
 
 
 def tls(days: float = 20) -> TlsSession:

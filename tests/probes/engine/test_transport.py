@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from probes.engine.exchange import Exchange
-from probes.engine.resolve import Address, literal
+from probes.engine.resolve import EITHER_IP, Address, literal
 from probes.engine.transport import ProbeTransport, ProbeTransportError
-from probes.options import TlsOptions
+from probes.options import IpOptions, TlsOptions
 from probes.result import FailureReason, Phase
 from tests.support.misbehaving import Misbehaving, full_backlog
 from tests.support.nginx import Nginx
@@ -42,7 +42,12 @@ class Addresses:
     def __init__(self, *hosts: str) -> None:
         self._hosts = hosts
 
-    async def resolve(self, host: str, port: int) -> tuple[Address, ...]:
+    def cached(self, host: str, port: int, ip: IpOptions = EITHER_IP) -> None:
+        """It has to be asked."""
+
+    async def resolve(
+        self, host: str, port: int, ip: IpOptions = EITHER_IP, *, afresh: bool = False
+    ) -> tuple[Address, ...]:
         return tuple(address for known in self._hosts for address in literal(known, port))
 
 
