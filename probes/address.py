@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from probes.dns import question_of
+from probes.engine.dns_question import question_of
 from probes.engine.failures import Unanswered
 from probes.tls.endpoint import host_name
 
@@ -77,5 +77,7 @@ _CHECKS: Mapping[str, Callable[[str], str | None]] = MappingProxyType(
         "grpcs": _grpc,
         "ws": _websocket,
         "wss": _websocket,
+        "dns+tcp": _dns,
+        "dns+tls": _dns,
     }
 )

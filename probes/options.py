@@ -8,6 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+import dns.exception
+import dns.rcode
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from probes.quantity import Duration, Percent, format_duration
@@ -30,7 +32,15 @@ def _regular_expression(value: str) -> str:
     return value
 
 
+def _rcode(value: str) -> str:
+    try:
+        return dns.rcode.to_text(dns.rcode.from_text(value))
+    except dns.exception.DNSException:
+        raise ValueError(f"{value!r} is not a response code of DNS; write one such as NOERROR or NXDOMAIN") from None
+
+
 Regex = Annotated[str, AfterValidator(_regular_expression)]
+Rcode = Annotated[str, AfterValidator(_rcode)]
 
 
 class BodyExpect(Model):
@@ -38,6 +48,30 @@ class BodyExpect(Model):
 
     regex: Regex | None = Field(None, description="a regular expression that must be found in the body")
     not_regex: Regex | None = Field(None, description="a regular expression that must not be found in the body")
+
+
+class RecordsExpect(Model):
+    """What the records of one section of a DNS answer must match: each as text, as it stands in a zone file,
+    `example.com. 300 IN A 192.0.2.1`."""
+
+    regex: Regex | None = Field(None, description="a regular expression that must be found in at least one record")
+    not_regex: Regex | None = Field(None, description="a regular expression that must not be found in any record")
+
+
+class DnsExpect(Model):
+    """What a good answer of a DNS server looks like."""
+
+    rcode: tuple[Rcode, ...] = Field(("NOERROR",), min_length=1, description="the response codes that are good")
+    min_answers: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="at least this many records of the type that was asked for; without it: one where the code is "
+        "NOERROR",
+    )
+    answer: RecordsExpect = Field(RecordsExpect(), description="the records that answer")
+    authority: RecordsExpect = Field(RecordsExpect(), description="the records that say who is responsible")
+    additional: RecordsExpect = Field(RecordsExpect(), description="the records that come along")
 
 
 class Expect(Model):
@@ -52,6 +86,7 @@ class Expect(Model):
         alias="json",
         description="for a JSON body: dotted path, such as checks.0.status, to the value that must stand there",
     )
+    dns: DnsExpect = Field(DnsExpect(), description="what an answer of DNS must be")
 
 
 class LatencyObjective(Model):
@@ -119,6 +154,12 @@ class IpOptions(Model):
 
     prefer: IpVersion | None = Field(None, description="4 or 6: the IP version that is tried first")
     fallback: bool = Field(True, description="whether addresses of the other version are used, too")
+
+
+class DnsOptions(Model):
+    """How a DNS server is asked."""
+
+    recursion: bool = Field(True, description="whether the server is asked to ask others for what it does not know")
 
 
 class OutageOptions(Model):

@@ -45,7 +45,7 @@ class FailureReason(StrEnum):
     TOO_LARGE = "too_large"
     REDIRECT = "redirect"
     VERSION = "version"  # of HTTP or TLS: not the one that was expected
-    RESPONSE = "response"  # a dialogue over tcp, tls or websocket did not go as expected
+    RESPONSE = "response"  # a dialogue over tcp, tls or websocket, or the records of dns, were not as expected
     UNHEALTHY = "unhealthy"  # gRPC health: the service says that it does not serve
     AUTH = "auth"  # no token was to be had
     PROXY = "proxy"  # the proxy refused or failed

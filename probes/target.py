@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from probes.dialogue import DialogueStep, StartTls, mistake_in_dialogue
 from probes.options import (
+    DnsOptions,
     Expect,
     IcmpOptions,
     IpOptions,
@@ -31,6 +32,8 @@ KIND_OF_SCHEME = {
     "tcp": "tcp",
     "tls": "tls",
     "dns": "dns",
+    "dns+tcp": "dns",
+    "dns+tls": "dns",
     "icmp": "icmp",
     "grpc": "grpc",
     "grpcs": "grpc",
@@ -72,6 +75,7 @@ class TargetOptions(Model):
         "first",
         description="first: the first of a name's addresses that takes a connection; all: each, up to 16",
     )
+    dns: DnsOptions = Field(DnsOptions(), description="how a DNS server is asked")
     expect: Expect = Field(Expect(), description="what a good answer looks like")
     reuse: bool = Field(
         False,
@@ -125,8 +129,8 @@ class Target(TargetOptions):
         description="what incidents and metrics call it; incidents belong to the name, so keep it"
     )
     url: str = Field(
-        description="http://, https://, tcp:// with a port, tls://, dns://, icmp://, grpc:// or grpcs:// with a port, "
-        "ws:// or wss:// address to probe"
+        description="http://, https://, tcp:// with a port, tls://, dns://, dns+tcp://, dns+tls://, icmp://, "
+        "grpc:// or grpcs:// with a port, ws:// or wss:// address to probe"
     )
     method: Annotated[str, StringConstraints(pattern=r"^[A-Z]+$")] = Field("GET", description="the HTTP method")
     headers: dict[str, SecretStr] = Field(
@@ -163,7 +167,7 @@ class Target(TargetOptions):
             raise ValueError(f"the address has no scheme; one of {known} is expected, such as https://example.com/")
         if parts.scheme not in KIND_OF_SCHEME:
             raise ValueError(f"the scheme {parts.scheme!r} cannot be probed; one of {known} is expected")
-        if not parts.hostname and parts.scheme != "dns":
+        if not parts.hostname and KIND_OF_SCHEME[parts.scheme] != "dns":
             raise ValueError("the address has no host")
         if re.search(r"[\s\x00-\x1f\x7f]", value):
             raise ValueError("the address has a space or a control character; write them as %20 and the like")

@@ -41,6 +41,7 @@ def _sections(root: Node, path: Path_) -> Iterator[tuple[Step, Node]]:
 
 # What a target says itself and its kind of probe does not look at; from `defaults` it is for the others.
 _HTTP = ("http", "https")
+_DNS = ("dns", "dns+tcp", "dns+tls")
 _TALKS = ("tcp", "tls")
 _MAY_USE_TLS = tuple(scheme for scheme in KIND_OF_SCHEME if scheme != "icmp")
 EFFECTIVE: tuple[tuple[Path_, tuple[str, ...]], ...] = (
@@ -49,8 +50,12 @@ EFFECTIVE: tuple[tuple[Path_, tuple[str, ...]], ...] = (
     (("tls", "verify"), _MAY_USE_TLS),
     (("tls", "ca_file"), _MAY_USE_TLS),
     (("tls", "server_name"), _MAY_USE_TLS),
-    (("expect",), _HTTP),
     (("reuse",), _HTTP),
+    (("expect", "status"), _HTTP),
+    (("expect", "body"), _HTTP),
+    (("expect", "json"), _HTTP),
+    (("expect", "dns"), _DNS),
+    (("dns",), _DNS),
     (("method",), _HTTP),
     (("headers",), (*_HTTP, "grpc", "grpcs", "ws", "wss")),
     (("http2",), ("https",)),

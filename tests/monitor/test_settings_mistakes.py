@@ -293,7 +293,7 @@ def test_what_a_target_says_without_effect_is_told_but_not_what_defaults_say_for
     )
     assert told == [
         "m.yaml:4: targets[a].tls.grade: has no effect on http://, only on https://; remove it",
-        "m.yaml:5: targets[b].expect: has no effect on tcp://, only on http:// or https://; remove it",
+        "m.yaml:5: targets[b].expect.body: has no effect on tcp://, only on http:// or https://; remove it",
         "m.yaml:5: targets[b].method: has no effect on tcp://, only on http:// or https://; remove it",
         "m.yaml:8: targets[e].http2: has no effect on http://, only on https://; remove it",
         "m.yaml:8: targets[e].subprotocols: has no effect on http://, only on ws:// or wss://; remove it",

@@ -76,9 +76,9 @@ async def test_a_header_of_the_target_is_a_name_and_its_value_nowhere() -> None:
 async def test_each_address_is_told_with_what_came_of_it() -> None:
     with DnsServer(records(("a.test", "A", "192.0.2.1"), ("a.test", "A", "192.0.2.2"))) as server:
         steps = await told(f"dns://127.0.0.1:{server.port}/a.test")
-    assert ("asking", f"127.0.0.1 port {server.port} for A of a.test") in steps
+    assert ("asking", f"127.0.0.1 port {server.port} for A of 'a.test'") in steps
     answer = next(detail for what, detail in steps if what == "answered")
-    assert answer.startswith("NOERROR: a.test. 60 A 192.0.2.")
+    assert answer.startswith("NOERROR: a.test. 60 IN A 192.0.2.")
 
 
 async def test_grpc_tells_what_it_asked_and_what_came() -> None:
