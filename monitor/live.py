@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Iterable, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple, Protocol
 
 from alerts.incident import Incident
 from alerts.verdict import Level
@@ -16,6 +17,7 @@ from probes.target import Target
 
 KEPT_DURATIONS = 60
 SILENT_AFTER_INTERVALS = 3
+_LONGEST_MICROSECONDS = 2**31 - 1
 
 
 class TargetState(StrEnum):
@@ -26,14 +28,28 @@ class TargetState(StrEnum):
     FAILING = "failing"
 
 
-def state_of(target: Target, last: ProbeResult | None, monotonic_seconds: float) -> TargetState:
+def silent_after_seconds(target: Target) -> float:
+    """How old the newest result may be before nothing is known of the target."""
+    return SILENT_AFTER_INTERVALS * target.every.total_seconds() + target.timeout.total_seconds()
+
+
+class Newest(Protocol):
+    """What of a result its target's state follows from."""
+
+    @property
+    def monotonic_seconds(self) -> float: ...
+
+    @property
+    def failure(self) -> Failure | None: ...
+
+
+def state_of(target: Target, last: Newest | None, monotonic_seconds: float) -> TargetState:
     """What the newest result says, while it is fresh. Our own fault (`internal`) says nothing of the service."""
     if last is None or (last.failure is not None and last.failure.reason is FailureReason.INTERNAL):
         return TargetState.UNKNOWN
-    silent_seconds = monotonic_seconds - last.monotonic_seconds
-    if silent_seconds > SILENT_AFTER_INTERVALS * target.every.total_seconds() + target.timeout.total_seconds():
+    if monotonic_seconds - last.monotonic_seconds > silent_after_seconds(target):
         return TargetState.UNKNOWN
-    return TargetState.OK if last.ok else TargetState.FAILING
+    return TargetState.OK if last.failure is None else TargetState.FAILING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +76,44 @@ class TargetView:
     certificate_not_after: datetime | None
 
 
+class _Samples:
+    """The newest probes, 4 bytes each: a duration in whole microseconds, bitwise inverted where the probe failed."""
+
+    __slots__ = ("_microseconds", "_oldest")
+
+    def __init__(self) -> None:
+        self._microseconds = array("i")
+        self._oldest = 0
+
+    def add(self, duration_seconds: float, ok: bool) -> None:
+        microseconds = min(round(duration_seconds * 1e6), _LONGEST_MICROSECONDS)
+        value = microseconds if ok else ~microseconds
+        if len(self._microseconds) < KEPT_DURATIONS:
+            self._microseconds.append(value)
+        else:
+            self._microseconds[self._oldest] = value
+            self._oldest = (self._oldest + 1) % KEPT_DURATIONS
+
+    def __iter__(self) -> Iterator[LatencySample]:
+        """Oldest first."""
+        for value in (*self._microseconds[self._oldest :], *self._microseconds[: self._oldest]):
+            ok = value >= 0
+            yield LatencySample(duration_seconds=(value if ok else ~value) / 1e6, ok=ok)
+
+
+class _Last(NamedTuple):
+    started_at: datetime
+    monotonic_seconds: float
+    failure: Failure | None
+
+
 class _Held:
+    __slots__ = ("grade", "last", "not_after", "samples", "target")
+
     def __init__(self, target: Target) -> None:
         self.target = target
-        self.last: ProbeResult | None = None
-        self.samples: deque[LatencySample] = deque(maxlen=KEPT_DURATIONS)
+        self.last: _Last | None = None
+        self.samples = _Samples()
         self.grade: GradeFacts | None = None
         self.not_after: datetime | None = None
 
@@ -75,8 +124,8 @@ class _Held:
             return
         if result.tls is not None:
             self.not_after = result.tls.not_after
-        self.last = result
-        self.samples.append(LatencySample(duration_seconds=result.duration_seconds, ok=result.ok))
+        self.last = _Last(result.started_at, result.monotonic_seconds, result.failure)
+        self.samples.add(result.duration_seconds, result.ok)
 
 
 class Live:
@@ -128,12 +177,13 @@ class Live:
 
 
 def _view(held: _Held, incident: Incident | None, monotonic_seconds: float) -> TargetView:
-    good = sorted(sample.duration_seconds for sample in held.samples if sample.ok)
+    samples = tuple(held.samples)
+    good = sorted(sample.duration_seconds for sample in samples if sample.ok)
     return TargetView(
         target=held.target,
         state=state_of(held.target, held.last, monotonic_seconds),
         incident=incident,
-        samples=tuple(held.samples),
+        samples=samples,
         p50_seconds=quantile(good, 0.5),
         p99_seconds=quantile(good, 0.99),
         last_probe_at=None if held.last is None else held.last.started_at,

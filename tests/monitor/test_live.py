@@ -82,6 +82,24 @@ def test_what_is_held_of_a_target_is_bounded() -> None:
     assert samples[-1].duration_seconds == (10 * KEPT_DURATIONS - 1) / 1000
 
 
+@given(st.lists(st.tuples(st.integers(0, 60_000_000), st.booleans()), max_size=3 * KEPT_DURATIONS))
+def test_the_newest_samples_are_held_in_order(probes: list[tuple[int, bool]]) -> None:
+    live = Live(fleet.TARGETS)
+    made = [
+        fleet.result("shop", seconds=microseconds / 1e6, fails=None if ok else FailureReason.RESET)
+        for microseconds, ok in probes
+    ]
+    live.observe(made)
+    held = [(sample.duration_seconds, sample.ok) for sample in seen(live, "shop").samples]
+    assert held == [(result.duration_seconds, result.ok) for result in made[-KEPT_DURATIONS:]]
+
+
+def test_an_endless_duration_is_held_as_the_longest() -> None:
+    live = Live(fleet.TARGETS)
+    live.observe([fleet.result("shop", seconds=1e9)])
+    assert seen(live, "shop").samples[0].duration_seconds == pytest.approx(2147, abs=1)
+
+
 def test_grade_and_expiry_stay_while_the_target_is_down() -> None:
     view = seen(fed(), "shop")
     assert view.grade is not None
