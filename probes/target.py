@@ -207,7 +207,7 @@ class Target(TargetOptions):
     @property
     def kind(self) -> str:
         """The probe that measures it: a key of probes.PROBES."""
-        return KIND_OF_SCHEME[urlsplit(self.url).scheme]
+        return KIND_OF_SCHEME[self.url.partition(":")[0].lower()]  # urlsplit, 10 us, has been through it already
 
     @property
     def failing_every_seconds(self) -> float:
