@@ -32,7 +32,8 @@ LABELS: Mapping[str, str] = MappingProxyType(
         "outcome": "of a probe: `success`, `failure`, `internal` (our own fault); "
         "of a page: `sent`, `retried`, `parked`",
         "reason": "`timeout`, `refused`, `reset`, `unreachable`, `dns`, `tls`, `certificate`, `protocol`, `status`, "
-        "`header`, `body`, `json`, `too_large`, `redirect`, `response`, `internal`",
+        "`header`, `body`, `json`, `too_large`, `redirect`, `version`, `response`, `unhealthy`, `auth`, `proxy`, "
+        "`internal`",
         "state": "of a target: `ok`, `failing`, `unknown` (no fresh result); "
         "of an incident: `triggered`, `acknowledged`",
         "slo": "`availability`, or the latency objective's name such as `p99`",
@@ -135,14 +136,14 @@ TARGET_METRICS = (
     Metric(
         "monitor_probe_duration_seconds",
         "histogram",
-        "Duration of the probes that succeeded, every one of them.",
+        "Duration of the probes that succeeded, every one of them but those that are suspect.",
         _TARGET,
         LATENCY_BUCKETS_SECONDS,
     ),
     Metric(
         "monitor_probe_phase_seconds_total",
         "counter",
-        "Time spent in each phase by probes that succeeded.",
+        "Time spent in each phase by the probes that the histogram counts.",
         (*_TARGET, "phase"),
     ),
     Metric(
@@ -159,6 +160,13 @@ TARGET_METRICS = (
     ),
     Metric("monitor_probes_total", "counter", "Probes by outcome.", (*_TARGET, "outcome")),
     Metric("monitor_probe_failures_total", "counter", "Failed probes by reason.", (*_TARGET, "reason")),
+    Metric(
+        "monitor_probes_suspect_total",
+        "counter",
+        "Probes during which the prober itself was held up: no latency is counted of them.",
+        _TARGET,
+    ),
+    Metric("monitor_target_late_probes_total", "counter", "Probes that started well after their due time.", _TARGET),
     Metric(
         "monitor_last_probe_timestamp_seconds", "gauge", "Unix time at which the last known probe started.", _TARGET
     ),
@@ -182,7 +190,7 @@ TARGET_METRICS = (
     Metric(
         "monitor_slo_probes_total",
         "counter",
-        "Probes as the objective sees them: all for availability, those that succeeded for latency.",
+        "Probes as the objective sees them: all for availability, those of the histogram for latency.",
         (*_TARGET, "slo", "verdict"),
     ),
     Metric("monitor_tls_grade", "gauge", "The last TLS grade as a number: A+ 8, A 7, A- 6, B 5 ... F 1, T 0.", _TARGET),

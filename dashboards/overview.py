@@ -182,7 +182,7 @@ SERVICES = Row(
                 Query(
                     "sum by (phase) (rate(monitor_probe_phase_seconds_total{<T>}[$__rate_interval]))"
                     " / on () group_left ()"
-                    ' sum(rate(monitor_probes_total{<T>, outcome="success"}[$__rate_interval]))',
+                    " sum(rate(monitor_probe_duration_seconds_count{<T>}[$__rate_interval]))",
                     "{{phase}}",
                 ),
             ),

@@ -27,9 +27,14 @@ scrape_configs:
     static_configs: [{targets: ["127.0.0.1:9780"]}]
 ```
 
-Both the text format and OpenMetrics are served, as the `Accept` header asks. Durations are in seconds, times in Unix
-seconds. No URL, error text or incident number is ever a label. Every counter of a target starts at 0, so that a rate
-shows the very first failure. Series of a target that a reload removed vanish.
+Both the text format and OpenMetrics are served, as the `Accept` header asks, and compressed for who takes gzip.
+Durations are in seconds, times in Unix seconds. No URL, error text or incident number is ever a label.
+
+The outcomes of a target are counted from 0 on, so that a rate of `monitor_probes_total` shows the very first failure.
+What may never happen to a target has no series before it happens: each failure reason, each phase, suspect and late
+probes, a certificate. Counters go on when a probe worker dies, and over a reload; they begin anew with the daemon.
+Series of a target that a reload removed vanish; at another address it keeps its counters, and what its newest probe
+said is absent until the next one.
 """
 
 _SECTIONS = (
@@ -42,7 +47,11 @@ _SECTIONS = (
     (
         "Of each target",
         f"The latency histogram counts every probe that succeeded, in buckets up to"
-        f" {', '.join(f'{bound:g}' for bound in LATENCY_BUCKETS_SECONDS)} seconds.",
+        f" {', '.join(f'{bound:g}' for bound in LATENCY_BUCKETS_SECONDS)} seconds."
+        " A probe during which the prober itself was held up is suspect: how long it took may be our own slowness, so"
+        " it counts as an outcome, but not in the histogram, the phases and the latency objectives. A re-probe of a"
+        " failing target is seen in the series of the newest probe and counted nowhere: else failing times would weigh"
+        " more than good ones.",
         TARGET_METRICS,
     ),
     ("Of the daemon", "A number that the daemon has not been told yet is absent.", DAEMON_METRICS),

@@ -1,25 +1,33 @@
-"""What Prometheus scrapes: fed by the pipeline and the daemon, rendered by prometheus_client."""
+"""What Prometheus scrapes.
+
+What is counted of targets stands in tallies (probes/engine/tally.py). The workers count in tallies of their own, which
+the daemon makes with LATENCY_BUCKETS_SECONDS and names here, with the row of each target:
+
+    metrics.replace(targets)                        # at a reload, before the workers hear of it
+    metrics.attach([(tally, rows), ...])            # at the start and after each reload: every worker's, all at once
+
+Of the results of such a target `observe` then takes only what is text: TLS version, cipher, fingerprint, and the grade.
+Results that no attached tally counts (of other regions; of targets without a row) are counted in a tally of our own.
+
+A scrape reads the columns and renders hundreds of targets at a time. The daemon's own numbers are prometheus_client's.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, choose_encoder, generate_latest
-from prometheus_client.metrics_core import Metric as Family
-from prometheus_client.registry import Collector
 
 from alerts.incident import Incident
 from alerts.verdict import Level
-from dashboards.catalogue import DAEMON_METRICS, PROBE_METRICS, TARGET_METRICS, Metric
-from monitor.live import TargetState, state_of
-from monitor.metrics import last_probe
 from monitor.metrics.daemon_series import DaemonSeries
-from monitor.metrics.target_series import READS, TargetSeries, histogram, printable
+from monitor.metrics.exposition import exposition
+from monitor.metrics.fleet import Fleet
+from probes.engine.tally import Tally
 from probes.result import GradeFacts, ProbeResult
 from probes.target import Target
 
@@ -28,14 +36,9 @@ if TYPE_CHECKING:
     from monitor.store import OutboxStats
     from probes.engine.pool import PoolStats
 
-JOB = "monitor"
 
-
-class Metrics(Collector):
-    """Plain numbers while results come in; families are built only when scraped.
-
-    `observe` and the setters belong to the event loop's thread; `render` may run in any thread.
-    """
+class Metrics:
+    """`observe` and the setters belong to the event loop's thread; a scrape may be rendered in any thread."""
 
     def __init__(
         self,
@@ -45,56 +48,36 @@ class Metrics(Collector):
         registry: CollectorRegistry | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._region = printable(region)
         self._monotonic = monotonic
-        self._series: dict[tuple[str, str], TargetSeries] = {}
-        self._targets: dict[str, Target] = {}
+        self._fleet = Fleet(region)
+        self._fleet.replace(targets)
         self._daemon = DaemonSeries()
-        self.registry = CollectorRegistry() if registry is None else registry
-        self.replace(targets)
-        self.registry.register(self)
-        ProcessCollector(registry=self.registry)
+        self._registry = CollectorRegistry() if registry is None else registry
+        self._registry.register(self._daemon)
+        ProcessCollector(registry=self._registry)
 
     def replace(self, targets: Iterable[Target]) -> None:
         """The targets after a reload: those that stay keep their counters, the others' series vanish."""
-        self._targets = {target.name: target for target in targets}
-        kept = {key: series for key, series in self._series.items() if key[0] in self._targets}
-        for (name, _), series in kept.items():
-            series.retarget(self._targets[name])
-        for name, target in self._targets.items():
-            kept.setdefault((name, self._region), TargetSeries(target, self._region))
-        self._series = kept
+        self._fleet.replace(targets)
 
-    def forget(self, target_name: str) -> None:
-        """All series of one target vanish."""
-        self.replace([target for target in self._targets.values() if target.name != target_name])
+    def attach(self, tallies: Iterable[tuple[Tally, Mapping[str, int]]]) -> None:
+        """Every tally that this region's workers count in from now on, with the rows of its targets."""
+        self._fleet.attach(tallies)
 
     def observe(self, batch: Sequence[ProbeResult]) -> None:
         """Results of targets that were removed meanwhile are passed over."""
-        for result in batch:
-            series = self._series.get((result.target, result.region)) or self._elsewhere(result)
-            if series is not None:
-                series.observe(result)
-
-    def _elsewhere(self, result: ProbeResult) -> TargetSeries | None:
-        target = self._targets.get(result.target)
-        if target is None:
-            return None
-        region = printable(result.region)
-        return self._series.setdefault((result.target, region), TargetSeries(target, region))
+        self._fleet.observe(batch)
 
     def restore_grade(self, target_name: str, region: str, grade: GradeFacts, at: datetime) -> None:
         """A grade of before the restart, from the store: the next scan may be hours away."""
-        series = self._series.get((target_name, region))
+        series = self._fleet.get(target_name, region)
         if series is not None and series.grade is None:
-            series.grade, series.graded_at = grade, at
+            series.take_grade(grade, at)
 
     def set_incidents(self, open_incidents: Sequence[Incident]) -> None:
         """All incidents that are open now."""
         self._daemon.set_incidents(open_incidents)
-        of_series = {(incident.target, incident.region): incident for incident in open_incidents}
-        for key, series in self._series.items():
-            series.incident = of_series.get(key)
+        self._fleet.set_incidents(open_incidents)
 
     def count_incident(self, level: Level) -> None:
         """An incident was opened."""
@@ -128,62 +111,19 @@ class Metrics(Collector):
     def set_clock_step(self, seconds: float) -> None:
         self._daemon.set("monitor_clock_step_seconds", seconds)
 
-    def render(self, accept: str = "") -> tuple[bytes, str]:
-        """(body, content type): OpenMetrics or the text format, as the Accept header asks."""
+    def scrape(self, accept: str = "") -> tuple[Iterator[bytes], str]:
+        """(the body in small pieces, content type): OpenMetrics or the text format, as the Accept header asks."""
         try:
             encode, content_type = choose_encoder(accept)
         except (TypeError, ValueError):  # what it says is a version is none
             encode, content_type = generate_latest, CONTENT_TYPE_PLAIN_0_0_4
-        return encode(self.registry), content_type
+        return self._pieces(encode, openmetrics=content_type.startswith("application/openmetrics-text")), content_type
 
-    def describe(self) -> Iterable[Family]:
-        """Names for the registry, which would otherwise collect everything to learn them."""
-        families = [*map(_family, PROBE_METRICS), *(_target_family(metric, [], 0.0) for metric in TARGET_METRICS)]
-        return [*families, *map(_family, DAEMON_METRICS)]
+    def _pieces(self, encode: Callable[[CollectorRegistry], bytes], *, openmetrics: bool) -> Iterator[bytes]:
+        yield from exposition(self._fleet.blocks(), self._monotonic(), openmetrics=openmetrics)
+        yield encode(self._registry)  # last: OpenMetrics ends with a word that the library writes
 
-    def collect(self) -> Iterable[Family]:
-        now = self._monotonic()
-        everything = list(self._series.values())
-        known = [
-            (series, series.last, (JOB, series.target.name, series.target.name, series.region))
-            for series in everything
-            if series.last is not None and state_of(series.target, series.last, now) is not TargetState.UNKNOWN
-        ]
-        for metric in PROBE_METRICS:
-            family = _family(metric)
-            for series, last, base in known:
-                for labels, value in last_probe.points(metric.name, series.target, last):
-                    family.add_metric((*base, *labels), value)
-            yield family
-        for metric in TARGET_METRICS:
-            yield _target_family(metric, everything, now)
-        for metric in DAEMON_METRICS:
-            family = _family(metric)
-            for labels, value in self._daemon.points(metric.name):
-                family.add_metric(labels, value)
-            yield family
-
-
-def _target_family(metric: Metric, everything: list[TargetSeries], now: float) -> Family:
-    if metric.type == "histogram":
-        return _histogram_family(metric, everything)
-    family = _family(metric)
-    read = READS[metric.name]
-    for series in everything:
-        for labels, value in read(series, now):
-            family.add_metric((series.target.name, series.region, *labels), value)
-    return family
-
-
-def _histogram_family(metric: Metric, everything: list[TargetSeries]) -> HistogramMetricFamily:
-    family = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
-    for series in everything:
-        buckets, total = histogram(series)
-        family.add_metric((series.target.name, series.region), buckets, total)
-    return family
-
-
-def _family(metric: Metric) -> CounterMetricFamily | GaugeMetricFamily:
-    if metric.type == "counter":
-        return CounterMetricFamily(metric.name, metric.help, labels=metric.labels)
-    return GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
+    def render(self, accept: str = "") -> tuple[bytes, str]:
+        """(the whole body, content type)."""
+        pieces, content_type = self.scrape(accept)
+        return b"".join(pieces), content_type

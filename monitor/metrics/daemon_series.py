@@ -7,15 +7,21 @@ from collections.abc import Iterable
 from datetime import datetime
 from importlib.metadata import version
 
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
 from alerts.incident import Incident, IncidentState
 from alerts.verdict import Level
-from monitor.metrics.last_probe import Point
+from dashboards.catalogue import DAEMON_METRICS, Metric
+
+Point = tuple[tuple[str, ...], float]
+"""The values of the labels that a series has beyond those of its target, and the number."""
 
 OPEN_STATES = (IncidentState.TRIGGERED, IncidentState.ACKNOWLEDGED)
 PAGE_OUTCOMES = ("sent", "retried", "parked")
 
 
-class DaemonSeries:
+class DaemonSeries(Collector):
     """Keeps the newest value of each series; every label value that can be known is there from the start."""
 
     def __init__(self) -> None:
@@ -45,6 +51,16 @@ class DaemonSeries:
         if ok:
             self.set("monitor_config_last_reload_success_timestamp_seconds", at.timestamp())
 
-    def points(self, name: str) -> list[Point]:
-        """Nothing for a number that nobody has told yet: 0 would claim to know."""
-        return list(self._values.get(name, {}).items())
+    def collect(self) -> Iterable[CounterMetricFamily | GaugeMetricFamily]:
+        """No sample of a number that nobody has told yet: 0 would claim to know."""
+        for metric in DAEMON_METRICS:
+            family = _family(metric)
+            for labels, value in list(self._values.get(metric.name, {}).items()):
+                family.add_metric(labels, value)
+            yield family
+
+
+def _family(metric: Metric) -> CounterMetricFamily | GaugeMetricFamily:
+    if metric.type == "counter":
+        return CounterMetricFamily(metric.name, metric.help, labels=metric.labels)
+    return GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Awaitable, Callable
 
 import structlog
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from monitor.errors import UserError
 from monitor.metrics import Metrics
+from monitor.metrics.transfer import gathered, gzipped, takes_gzip
 from monitor.web.access import RELOAD, is_loopback
 from monitor.web.health import Health
 
@@ -21,7 +20,6 @@ Reload = Callable[[], Awaitable[None]]
 
 log = structlog.get_logger()
 
-_GZIP_LEVEL = 1
 # A browser sends these on behalf of any page; a proxy sends these on behalf of somebody who is not on this machine.
 _BROWSER_HEADERS = ("origin", "sec-fetch-site")
 _PROXY_HEADERS = ("forwarded", "x-forwarded-for")
@@ -29,10 +27,12 @@ _PROXY_HEADERS = ("forwarded", "x-forwarded-for")
 
 def operations(metrics: Metrics, health: Health, reload: Reload) -> list[Route]:
     async def scrape(request: Request) -> Response:
-        zipped = "gzip" in request.headers.get("accept-encoding", "")
-        body, content_type = await run_in_threadpool(_exposition, metrics, request.headers.get("accept", ""), zipped)
+        # Rendered in threads, as fast as it is read: neither the loop nor the memory has the whole of it.
+        pieces, content_type = metrics.scrape(request.headers.get("accept", ""))
         headers = {"content-type": content_type, "vary": "Accept, Accept-Encoding"}
-        return Response(body, headers=headers | ({"content-encoding": "gzip"} if zipped else {}))
+        if takes_gzip(request.headers.get("accept-encoding", "")):
+            return StreamingResponse(gathered(gzipped(pieces)), headers=headers | {"content-encoding": "gzip"})
+        return StreamingResponse(gathered(pieces), headers=headers)
 
     async def healthy(_: Request) -> Response:
         return PlainTextResponse("healthy\n")
@@ -53,11 +53,6 @@ def operations(metrics: Metrics, health: Health, reload: Reload) -> list[Route]:
         Route("/-/ready", ready),
         Route(RELOAD, reload_settings, methods=["POST"]),
     ]
-
-
-def _exposition(metrics: Metrics, accept: str, zipped: bool) -> tuple[bytes, str]:
-    body, content_type = metrics.render(accept)
-    return (gzip.compress(body, _GZIP_LEVEL) if zipped else body), content_type
 
 
 def _reload_refusal(request: Request) -> str | None:

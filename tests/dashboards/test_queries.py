@@ -5,12 +5,11 @@ from __future__ import annotations
 import itertools
 import math
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from prometheus_client import CollectorRegistry, Metric, start_http_server
-from prometheus_client.registry import Collector
 
 from alerts.verdict import Level
 from monitor.delivery import DeliveryStats
@@ -43,10 +42,17 @@ def exposed(metrics: Metrics) -> Iterator[int]:
     """The port of a /metrics whose counters move, by whole rounds only: shares in the dashboard come out exactly."""
     lock, stop = threading.Lock(), threading.Event()
 
-    class Whole(Collector):
-        def collect(self) -> Iterable[Metric]:
+    class Scrape(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
             with lock:
-                return list(metrics.registry.collect())
+                body, content_type = metrics.render(self.headers.get("accept", ""))
+            self.send_response(200)
+            self.send_header("content-type", content_type)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Not into the test's output."""
 
     def move() -> None:
         for sent in itertools.count(1):
@@ -56,19 +62,18 @@ def exposed(metrics: Metrics) -> Iterator[int]:
                 metrics.observe(fleet.history())
                 metrics.set_pages(DeliveryStats(sent=sent))
 
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(Whole())
-    server, serving = start_http_server(0, "127.0.0.1", registry=registry)
-    moving = threading.Thread(target=move)
-    moving.start()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Scrape)
+    threads = [threading.Thread(target=server.serve_forever), threading.Thread(target=move)]
+    for thread in threads:
+        thread.start()
     try:
         yield server.server_port
     finally:
         stop.set()
-        moving.join()
         server.shutdown()
         server.server_close()
-        serving.join()
+        for thread in threads:
+            thread.join()
 
 
 @pytest.mark.parametrize("name", BOARDS)

@@ -13,12 +13,12 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from prometheus_client.samples import Sample
 
 from alerts.verdict import Level
-from dashboards.catalogue import BY_NAME, CATALOGUE, PROCESS_METRICS
+from dashboards.catalogue import BY_NAME, CATALOGUE, LABELS, PROCESS_METRICS
 from monitor.delivery import DeliveryStats
 from monitor.metrics import Metrics
 from monitor.store import OutboxStats
 from probes.engine.pool import PoolStats
-from probes.result import FailureReason, GradeFacts
+from probes.result import FailureReason, GradeFacts, Phase
 from probes.target import Target
 from tests.support import fleet
 from tests.support.process import program
@@ -30,6 +30,7 @@ def fed() -> Metrics:
     """Metrics in which every series of the catalogue has been given something to show."""
     metrics = Metrics(fleet.TARGETS, region=fleet.REGION)
     metrics.observe(fleet.history())
+    metrics.observe([replace(fleet.result("database"), suspect=True, late_seconds=0.5)])
     metrics.set_incidents([fleet.incident()])
     metrics.count_incident(Level.PAGE)
     metrics.set_pages(DeliveryStats(sent=1))
@@ -71,6 +72,11 @@ def test_what_is_exposed_is_the_catalogue_exactly() -> None:
         kind, text, labels = exposed[metric.name]
         assert (kind, labels) == (metric.type, {frozenset(metric.labels)}), metric.name
         assert metric.name in of_the_library or text == metric.help
+
+
+def test_every_reason_and_phase_is_in_the_catalogues_words() -> None:
+    for label, names in (("reason", FailureReason), ("phase", Phase)):
+        assert [name for name in names if f"`{name}`" not in LABELS[label]] == []
 
 
 @pytest.mark.parametrize("metrics", [fed(), Metrics(region="none")], ids=["fed", "empty"])
@@ -118,7 +124,7 @@ def test_outcomes_reasons_and_latency_are_counted() -> None:
     assert value(metrics, "monitor_probes_total", target="shop", outcome="failure") == 6
     assert value(metrics, "monitor_probe_failures_total", target="shop", reason="refused") == 5
     assert value(metrics, "monitor_probe_failures_total", target="shop", reason="status") == 1
-    assert value(metrics, "monitor_probe_failures_total", target="payments", reason="status") == 0
+    assert value(metrics, "monitor_probe_failures_total", target="payments", reason="status") is None
     assert value(metrics, "monitor_probe_duration_seconds_count", target="shop") == 34
     assert value(metrics, "monitor_probe_duration_seconds_bucket", target="database", le="0.005") == 27
     assert value(metrics, "monitor_probe_duration_seconds_sum", target="names") == pytest.approx(40 * 0.02 + 8 * 0.01)
@@ -138,6 +144,46 @@ def test_objectives_are_counted_as_they_are_defined() -> None:
     assert counted("shop", "p99") == (34, 0), "a failed probe is not slow, it failed"
     assert counted("search", "p99") == (4, 36)
     assert value(metrics, "monitor_slo_objective_ratio", target="shop", slo="availability") == 0.999
+
+
+def test_what_the_prober_was_slow_at_is_an_outcome_but_no_latency() -> None:
+    metrics = Metrics(fleet.TARGETS, region=fleet.REGION)
+    metrics.observe([replace(fleet.result("search", seconds=seconds), suspect=True) for seconds in (0.02, 2.0)])
+    metrics.observe([replace(fleet.result("search", fails=FailureReason.TIMEOUT), suspect=True)])
+    assert value(metrics, "monitor_probes_suspect_total", target="search") == 3
+    assert value(metrics, "monitor_probes_total", target="search", outcome="success") == 2
+    assert value(metrics, "monitor_probes_total", target="search", outcome="failure") == 1
+    assert value(metrics, "monitor_probe_duration_seconds_count", target="search") == 0
+    assert value(metrics, "monitor_probe_phase_seconds_total", target="search", phase="connect") is None
+    for verdict in ("good", "bad"):
+        assert value(metrics, "monitor_slo_probes_total", target="search", slo="p99", verdict=verdict) == 0
+
+
+def test_what_never_happened_has_no_series_but_every_outcome_starts_at_0() -> None:
+    metrics = Metrics(fleet.TARGETS, region=fleet.REGION)
+    names = {name for name, labels in samples(metrics) if ("target", "shop") in labels}
+    assert names == {
+        "monitor_probe_duration_seconds_bucket",
+        "monitor_probe_duration_seconds_sum",
+        "monitor_probe_duration_seconds_count",
+        "monitor_probes_total",
+        "monitor_slo_probes_total",
+        "monitor_slo_objective_ratio",
+        "monitor_target_state",
+        "monitor_target_info",
+        "monitor_target_interval_seconds",
+        "monitor_tls_grade_objective",
+    }
+    for outcome in ("success", "failure", "internal"):
+        assert value(metrics, "monitor_probes_total", target="shop", outcome=outcome) == 0
+
+
+def test_a_reprobe_is_the_newest_probe_and_part_of_no_rate() -> None:
+    metrics = Metrics(fleet.TARGETS, region=fleet.REGION)
+    metrics.observe([fleet.result("search"), replace(fleet.result("search", fails=FailureReason.RESET), reprobe=True)])
+    assert value(metrics, "probe_success", target="search") == 0
+    assert value(metrics, "monitor_probes_total", target="search", outcome="failure") == 0
+    assert value(metrics, "monitor_probe_failures_total", target="search") is None
 
 
 def test_the_last_probe_is_as_blackbox_exporter_shows_it() -> None:
@@ -214,7 +260,7 @@ def test_no_fresh_result_and_our_own_fault_are_neither_up_nor_down() -> None:
 
 def test_a_removed_targets_series_vanish_and_the_others_go_on_counting() -> None:
     metrics = fed()
-    metrics.forget("shop")
+    metrics.replace([target for target in fleet.TARGETS if target.name != "shop"])
     metrics.observe([fleet.result("shop"), fleet.result("payments")])
     assert not [key for key, labels in samples(metrics) if ("target", "shop") in labels]
     assert value(metrics, "monitor_probes_total", target="payments", outcome="success") == 41
@@ -227,7 +273,7 @@ def test_a_reload_takes_new_objectives_and_drops_old_ones() -> None:
     )
     metrics.replace([changed])
     assert value(metrics, "monitor_slo_probes_total", target="search", slo="p99", verdict="bad") is None
-    assert value(metrics, "monitor_slo_probes_total", target="search", slo="availability", verdict="good") == 0
+    assert value(metrics, "monitor_slo_probes_total", target="search", slo="availability", verdict="good") == 40
     assert value(metrics, "monitor_target_interval_seconds", target="search") == 60
     assert value(metrics, "monitor_probes_total", target="search", outcome="success") == 40
 

@@ -1,19 +1,22 @@
 from __future__ import annotations
 
+import asyncio
 import gzip
 
 import httpx
 
 from monitor.errors import UserError
+from monitor.metrics.transfer import AT_ONCE_BYTES
 from monitor.store import Store
 from monitor.web.access import Access
+from probes.target import Target
 from tests.monitor.web.conftest import Site, serving
 
 
 async def test_metrics_as_text_or_openmetrics(site: Site) -> None:
     plain = await site.get("/metrics")
     assert plain.headers["content-type"].startswith("text/plain; version=0.0.4")
-    assert 'probe_success{instance="shop",job="monitor",region="eu-west",target="shop"} 0.0' in plain.text
+    assert 'probe_success{instance="shop",job="monitor",region="eu-west",target="shop"} 0' in plain.text
     open_metrics = await site.get("/metrics", accept="application/openmetrics-text; version=1.0.0")
     assert open_metrics.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
     assert open_metrics.text.endswith("# EOF\n")
@@ -24,8 +27,35 @@ async def test_metrics_are_compressed_for_who_takes_it(site: Site) -> None:
         raw = b"".join([chunk async for chunk in response.aiter_raw()])
     assert response.headers["content-encoding"] == "gzip"
     assert b"monitor_build_info" in gzip.decompress(raw)
-    plain = await site.get("/metrics", **{"accept-encoding": "identity"})
-    assert "content-encoding" not in plain.headers
+    for refused in ("identity", "gzip;q=0", "gzip; q=0.000, br", "x-gzip"):
+        plain = await site.get("/metrics", **{"accept-encoding": refused})
+        assert "content-encoding" not in plain.headers, refused
+    for taken in ("br, gzip", "gzip;q=0.1", "GZIP"):
+        assert (await site.get("/metrics", **{"accept-encoding": taken})).headers["content-encoding"] == "gzip", taken
+
+
+async def test_a_long_scrape_is_whole_in_every_way(site: Site) -> None:
+    """More than is handed to the server at a time, compressed or not."""
+    many = [Target(name=f"t{number}", url="http://search.example.com/") for number in range(3000)]
+    site.metrics.replace(many)
+    body, _ = site.metrics.render()
+    assert len(body) > 4 * AT_ONCE_BYTES
+    targets = [line for line in body.splitlines() if line.startswith(b"monitor_")]
+    for encoding in ("identity", "gzip"):
+        answer = await site.get("/metrics", **{"accept-encoding": encoding})
+        found = [line for line in answer.content.splitlines() if line.startswith(b"monitor_")]
+        assert found == targets, encoding
+
+
+async def test_the_loop_goes_on_while_a_scrape_is_rendered(site: Site) -> None:
+    site.metrics.replace([Target(name=f"t{number}", url="http://search.example.com/") for number in range(3000)])
+    scrape = asyncio.create_task(site.get("/metrics", **{"accept-encoding": "gzip"}))
+    turns = 0
+    while not scrape.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert (await scrape).status_code == 200
+    assert turns > 20
 
 
 async def test_healthy_while_the_loop_runs(site: Site) -> None:

@@ -1,8 +1,9 @@
-"""What is counted of one target: plain numbers, turned into series when they are scraped."""
+"""What is counted of one target: plain numbers, turned into points when they are collected."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from itertools import accumulate
@@ -11,27 +12,16 @@ from types import MappingProxyType
 from alerts.incident import Incident
 from dashboards.catalogue import GRADE_NUMBERS, LATENCY_BUCKETS_SECONDS
 from monitor.live import TargetState, state_of
-from monitor.metrics import last_probe
-from monitor.metrics.last_probe import Point
+from monitor.metrics.labels import printable
 from probes.result import AddressResult, FailureReason, GradeFacts, Phase, ProbeResult, TlsSession
 from probes.target import Target
+from tests.support.reference.last_probe import Point
 
 OUTCOMES = ("success", "failure", "internal")
-_PHASES_OF_KIND: Mapping[str, tuple[Phase, ...]] = MappingProxyType(
-    {
-        "http": last_probe.HTTP_PHASES,
-        "tcp": last_probe.TALK_PHASES,
-        "tls": last_probe.TALK_PHASES,
-        "dns": last_probe.DNS_PHASES,
-        "icmp": last_probe.ICMP_PHASES,
-        "grpc": last_probe.HTTP_PHASES,
-        "websocket": last_probe.HTTP_PHASES,
-    }
-)
 
 
 class TargetSeries:
-    """One target seen from one region. Every counter starts at 0, so that a rate shows the very first failure."""
+    """One target seen from one region."""
 
     def __init__(self, target: Target, region: str) -> None:
         self.region = region
@@ -41,21 +31,20 @@ class TargetSeries:
         self.graded_at: datetime | None = None
         self.incident: Incident | None = None
         self.outcomes = dict.fromkeys(OUTCOMES, 0)
-        self.failures = dict.fromkeys(FailureReason, 0)
+        self.failures: Counter[FailureReason] = Counter()
+        self.suspect = 0
+        self.late = 0
         self.phase_seconds: dict[Phase, float] = {}
         self.buckets = [0] * (len(LATENCY_BUCKETS_SECONDS) + 1)
         self.seconds = 0.0
-        self.slo_verdicts: dict[tuple[str, str], int] = {}
-        self.retarget(target)
+        self.slo_verdicts: Counter[tuple[str, str]] = Counter()
+        self.target, self.objectives = target, tuple(objectives(target))
 
     def retarget(self, target: Target) -> None:
-        """The target's settings changed: what was counted stays, objectives that are no more vanish."""
-        self.target = target
-        self.phase_seconds = dict.fromkeys(_PHASES_OF_KIND[target.kind], 0.0) | self.phase_seconds
-        self.objectives = tuple(objectives(target))
-        names = [name for name, _, _ in self.objectives]
-        fresh = {(name, verdict): 0 for name in names for verdict in ("good", "bad")}
-        self.slo_verdicts = fresh | {key: count for key, count in self.slo_verdicts.items() if key[0] in names}
+        """The target's settings changed: what was counted stays, what was seen last was of the address before."""
+        if target.url != self.target.url:
+            self.last = self.tls = None
+        self.target, self.objectives = target, tuple(objectives(target))
 
     def observe(self, result: ProbeResult) -> None:
         if result.kind == "tls_grade":
@@ -65,32 +54,27 @@ class TargetSeries:
         self.last = result
         if result.tls is not None:
             self.tls = result.tls
+        if result.reprobe:
+            return
+        self.suspect += result.suspect
+        self.late += result.late_seconds > max(0.1, self.target.every.total_seconds() / 100)
         if result.failure is None:
             self.outcomes["success"] += 1
-            self._measure(result)
+            if not result.suspect:
+                self._measure(result)
         else:
             internal = result.failure.reason is FailureReason.INTERNAL
             self.outcomes["internal" if internal else "failure"] += 1
             self.failures[result.failure.reason] += 1
-            if internal:
-                return
-        self._judge(result)
 
     def _measure(self, result: ProbeResult) -> None:
         self.buckets[bisect_left(LATENCY_BUCKETS_SECONDS, result.duration_seconds)] += 1
         self.seconds += result.duration_seconds
         for phase, seconds in result.phases:
             self.phase_seconds[phase] = self.phase_seconds.get(phase, 0.0) + seconds
-
-    def _judge(self, result: ProbeResult) -> None:
         for name, _, threshold_seconds in self.objectives:
-            if threshold_seconds is None:
-                good = result.ok
-            elif result.ok:
-                good = result.duration_seconds <= threshold_seconds
-            else:
-                continue
-            self.slo_verdicts[name, "good" if good else "bad"] += 1
+            if threshold_seconds is not None:
+                self.slo_verdicts[name, "good" if result.duration_seconds <= threshold_seconds else "bad"] += 1
 
 
 def objectives(target: Target) -> Iterable[tuple[str, float, float | None]]:
@@ -105,8 +89,7 @@ def objectives(target: Target) -> Iterable[tuple[str, float, float | None]]:
 def histogram(series: TargetSeries) -> tuple[list[tuple[str, float]], float]:
     """Cumulative buckets and the sum, as prometheus_client's HistogramMetricFamily takes them."""
     bounds = [*(f"{bound}" for bound in LATENCY_BUCKETS_SECONDS), "+Inf"]
-    # copied first: a scrape is rendered in a thread while the event loop goes on counting
-    return list(zip(bounds, accumulate(list(series.buckets)), strict=True)), series.seconds
+    return list(zip(bounds, accumulate(series.buckets), strict=True)), series.seconds
 
 
 def _state(series: TargetSeries, monotonic_seconds: float) -> Iterable[Point]:
@@ -159,11 +142,6 @@ def _scores(series: TargetSeries, _: float) -> Iterable[Point]:
     ]
 
 
-def printable(text: str) -> str:
-    """`text` with what UTF-8 cannot carry replaced: one odd file name must not fail the whole scrape."""
-    return text.encode("utf-8", "replace").decode()
-
-
 def _time(at: datetime | None) -> Iterable[Point]:
     return () if at is None else [((), at.timestamp())]
 
@@ -186,10 +164,21 @@ def _expiry(series: TargetSeries, _: float) -> Iterable[Point]:
     return _time(None if series.tls is None else series.tls.not_after)
 
 
+def _verdicts(series: TargetSeries, _: float) -> Iterable[Point]:
+    for name, _share, threshold_seconds in series.objectives:
+        for verdict, outcome in (("good", "success"), ("bad", "failure")):
+            found = series.outcomes[outcome] if threshold_seconds is None else series.slo_verdicts[name, verdict]
+            yield (name, verdict), found
+
+
+def _happened(count: int) -> Iterable[Point]:
+    return [((), count)] if count else ()
+
+
 READS: Mapping[str, Callable[[TargetSeries, float], Iterable[Point]]] = MappingProxyType(
     {
         "monitor_probe_phase_seconds_total": lambda series, _: [
-            ((phase.value,), seconds) for phase, seconds in list(series.phase_seconds.items())
+            ((phase.value,), seconds) for phase, seconds in series.phase_seconds.items() if seconds
         ],
         "monitor_probe_address_success": _addresses(lambda each: each.ok),
         "monitor_probe_address_duration_seconds": _addresses(lambda each: each.duration_seconds),
@@ -197,13 +186,15 @@ READS: Mapping[str, Callable[[TargetSeries, float], Iterable[Point]]] = MappingP
         "monitor_probe_failures_total": lambda series, _: [
             ((reason.value,), count) for reason, count in series.failures.items()
         ],
+        "monitor_probes_suspect_total": lambda series, _: _happened(series.suspect),
+        "monitor_target_late_probes_total": lambda series, _: _happened(series.late),
         "monitor_last_probe_timestamp_seconds": _last_probe,
         "monitor_target_state": _state,
         "monitor_target_info": _info,
         "monitor_target_interval_seconds": lambda series, _: [((), series.target.every.total_seconds())],
         "monitor_target_incident_opened_timestamp_seconds": _incident,
         "monitor_slo_objective_ratio": lambda series, _: [((name,), share) for name, share, _ in series.objectives],
-        "monitor_slo_probes_total": lambda series, _: list(series.slo_verdicts.items()),
+        "monitor_slo_probes_total": _verdicts,
         "monitor_tls_grade": _grade,
         "monitor_tls_grade_info": _grade_info,
         "monitor_tls_grade_objective": _grade_objective,
