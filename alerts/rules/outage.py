@@ -17,7 +17,8 @@ from probes.target import Target
 class Outage:
     """Fires on the first result that makes both the count and the time full; recovers in the same way.
 
-    A failure of our own (`internal`) tells nothing of the target: it neither counts nor breaks a row.
+    A failure of our own (`internal`) tells nothing of the target: it neither counts nor breaks a row. A reprobe counts
+    as any other: it is made so that this is sure sooner.
     """
 
     __slots__ = (
