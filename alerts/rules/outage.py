@@ -57,6 +57,8 @@ class Outage:
             return None
         if not self._clock.advance(result.monotonic_seconds):
             return None
+        if failure is None and not self._failing and self._stance.level is None:
+            return None  # the usual case: a row of successes that ends nothing need not be counted
         if self._failing != (failure is not None):
             self._begin_row(failing=failure is not None)
         if self._row == 0:
