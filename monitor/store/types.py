@@ -14,6 +14,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 BigId = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # SQLite numbers rows by itself only for INTEGER
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
 def clean(text: str) -> str:
@@ -24,7 +25,7 @@ def clean(text: str) -> str:
 
 
 def to_json(value: Any) -> str:
-    return clean(json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True))
+    return clean(_ENCODER.encode(value))
 
 
 def microseconds(at: datetime) -> int:
