@@ -102,22 +102,23 @@ class _Watched:
     `open`: its incident is open, as far as rules know.
     """
 
-    __slots__ = ("_firing", "_rules", "_target", "newest_seconds", "open")
+    __slots__ = ("_firing", "_observe", "_rules", "_target", "newest_seconds", "open")
 
     def __init__(self, target: Target) -> None:
         self._target = target
         self._rules = {rule.name: rule for rule in rules_for(target)}
+        self._observe = tuple(rule.observe for rule in self._rules.values())
         self._firing: dict[str, _Fired] = {}
         self.open = False
         self.newest_seconds = 0.0
 
     def levels(self) -> dict[str, Level]:
-        return {rule: fired.level for rule, fired in self._firing.items()}
+        return {rule: fired.level for rule, fired in self._firing.items()} if self._firing else {}
 
     def observe(self, result: ProbeResult) -> list[Verdict] | None:
         """What the result changes; None when there is nothing to tell the incident."""
         now = self.newest_seconds = result.monotonic_seconds
-        verdicts = [verdict for rule in self._rules.values() if (verdict := rule.observe(result)) is not None]
+        verdicts = [verdict for observe in self._observe if (verdict := observe(result)) is not None]
         if not verdicts and not self.open:
             return None
         for verdict in tuple(verdicts):

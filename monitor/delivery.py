@@ -29,6 +29,7 @@ BASE_SECONDS = 5.0
 CAP_SECONDS = 300.0
 NO_ROUTE_SECONDS = 30.0  # looked up here, which costs nobody anything: soon after the settings are put right, it goes
 STOP_SECONDS = 5.0
+TIMER_SECONDS = 0.01  # timers may be early by a little, and then nothing would be due yet
 MARK_PAUSES = (0.05, 0.2, 1.0, 3.0)  # between attempts to write down what became of a row
 
 _random = random.SystemRandom().random
@@ -83,7 +84,7 @@ class Delivery:
         chance: Callable[[], float] = _random,
         concurrency: int = 16,
         lease_seconds: float = 30.0,
-        poll_seconds: float = 1.0,
+        poll_seconds: float = 2.0,
     ) -> None:
         self._store = store
         self._pagers = dict(pagers)
@@ -218,6 +219,7 @@ class Delivery:
                 delay = NO_ROUTE_SECONDS
             case PagerRetry():
                 delay = delay_seconds(row.attempts, outcome.after_seconds, self._chance())
+        asyncio.get_running_loop().call_later(delay + TIMER_SECONDS, self._woken.set)  # and not only at the next look
         next_at = now + timedelta(seconds=delay)
         return partial(self._store.mark_retry, row.id, self._owner, next_at, outcome.reason)
 

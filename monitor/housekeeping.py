@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,6 @@ import structlog
 from monitor.store import StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from alerts.incident import Incident
     from monitor.clock import Clock
     from monitor.delivery import Delivery
@@ -25,7 +24,13 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+Step = Callable[[], Awaitable[object]]
+
+# What others did to the store is seen this late. What this process does, its pages above all, waits for none of it.
 TICK_SECONDS = 1.0
+INCIDENTS_EVERY_SECONDS = 2.0
+HISTORY_EVERY_SECONDS = 2.0
+OUTBOX_EVERY_SECONDS = 5.0
 PRUNE_EVERY_SECONDS = 600.0
 CLOCK_STEP = timedelta(seconds=1)  # NTP slews what is less
 
@@ -48,7 +53,7 @@ class ClockWatch:
 
 
 class Housekeeping:
-    """Ticks once a second until it is cancelled; nothing that goes wrong ends it."""
+    """Goes on until it is cancelled; nothing that goes wrong ends it."""
 
     def __init__(
         self,
@@ -77,17 +82,24 @@ class Housekeeping:
         self._watch = ClockWatch(clock)
 
     async def run(self) -> None:
-        # Beside the ticks: after days without the daemon, or with a shorter retention, it takes minutes.
         async with asyncio.TaskGroup() as loops:
-            loops.create_task(_every(TICK_SECONDS, self.tick))
-            loops.create_task(_every(PRUNE_EVERY_SECONDS, self.prune))
+            for seconds, step in self._steps():
+                loops.create_task(_every(seconds, step))
+            # Beside the others: after days without the daemon, or with a shorter retention, it takes minutes.
+            loops.create_task(_every(PRUNE_EVERY_SECONDS, self._remove_what_is_old))
 
     async def tick(self) -> None:
-        for step in (self._show_parts, self.show_incidents, self._show_outbox, self._history.flush):
+        """Each of the steps once, one after the other."""
+        for _seconds, step in self._steps():
             await _survive(step)
 
-    async def prune(self) -> None:
-        await _survive(self._remove_what_is_old)
+    def _steps(self) -> tuple[tuple[float, Step], ...]:
+        return (
+            (TICK_SECONDS, self._show_parts),
+            (INCIDENTS_EVERY_SECONDS, self.show_incidents),
+            (OUTBOX_EVERY_SECONDS, self._show_outbox),
+            (HISTORY_EVERY_SECONDS, self._history.flush),
+        )
 
     async def _show_parts(self) -> None:
         self._look_at_clock()
@@ -120,13 +132,13 @@ class Housekeeping:
         log.debug("old history was removed", removed=str(removed))
 
 
-async def _every(seconds: float, do: Callable[[], Awaitable[None]]) -> None:
+async def _every(seconds: float, step: Step) -> None:
     while True:
-        await do()
+        await _survive(step)
         await asyncio.sleep(seconds)
 
 
-async def _survive(step: Callable[[], Awaitable[object]]) -> None:
+async def _survive(step: Step) -> None:
     """A step that fails must not keep the others, or the daemon, from going on."""
     try:
         await step()

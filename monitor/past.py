@@ -46,5 +46,9 @@ def _fineness(target: Target, slo: Slo) -> list[tuple[timedelta, timedelta]]:
 def _counts(minutes: MinuteSum, now: datetime, monotonic_seconds: float) -> MinuteCounts:
     age_seconds = (now - minutes.minute).total_seconds()
     return MinuteCounts(
-        monotonic_seconds=monotonic_seconds - age_seconds, total=minutes.total, failed=minutes.failed, slow=minutes.slow
+        monotonic_seconds=monotonic_seconds - age_seconds,
+        total=minutes.total,
+        failed=minutes.failed,
+        slow=minutes.slow,
+        suspect=minutes.suspect,
     )

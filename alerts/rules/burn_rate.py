@@ -57,7 +57,7 @@ class BurnRate:
         return self._stance.rule
 
     def observe(self, result: ProbeResult) -> Verdict | None:
-        if result.kind == "tls_grade":
+        if result.reprobe or result.kind == "tls_grade":  # reprobes would weigh failing times more
             return None
         bad = self._objective.bad(result)
         if bad is None or not self._clock.advance(result.monotonic_seconds):

@@ -22,7 +22,8 @@ REMIND_SECONDS = 86400.0
 class Certificate:
     """Judges the earliest end in the chain of every TLS session that a probe shows, whether the probe failed or not.
 
-    A probe that fails because of the certificate, and shows no session, is the outage rule's business.
+    A probe that fails because of the certificate, and shows no session, is the outage rule's business. A stripped
+    result has lost its session, and is no good answer without TLS.
     """
 
     __slots__ = (
@@ -57,7 +58,11 @@ class Certificate:
         return self._stance.rule
 
     def observe(self, result: ProbeResult) -> Verdict | None:
-        if result.kind == "tls_grade" or not self._clock.advance(result.monotonic_seconds):
+        if result.kind == "tls_grade" or result.stripped:
+            return None
+        if result.tls is None and self._stance.level is None and self._answered is None:
+            return None  # the usual case without TLS: there is nothing to end
+        if not self._clock.advance(result.monotonic_seconds):
             return None
         now = self._wall.at(result.started_at, self._clock.now)
         if result.tls is None:

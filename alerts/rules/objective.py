@@ -60,10 +60,15 @@ class Latency:
         return f"good answers took longer than {exactly(self.threshold_seconds)}"
 
     def bad(self, result: ProbeResult) -> bool | None:
-        return None if result.failure is not None else result.duration_seconds > self.threshold_seconds
+        """A suspect answer within the threshold was in time; of one beyond it nobody knows whose time it was."""
+        if result.failure is not None:
+            return None
+        slow = result.duration_seconds > self.threshold_seconds
+        return None if slow and result.suspect else slow
 
     def of_minute(self, minute: MinuteCounts) -> tuple[int, int]:
-        return minute.total - minute.failed, minute.slow.get(self.percentile, 0)
+        unknown = minute.suspect.get(self.percentile, 0)
+        return minute.total - minute.failed - unknown, minute.slow.get(self.percentile, 0)
 
 
 Objective = Availability | Latency

@@ -17,7 +17,8 @@ from probes.target import Target
 class Outage:
     """Fires on the first result that makes both the count and the time full; recovers in the same way.
 
-    A failure of our own (`internal`) tells nothing of the target: it neither counts nor breaks a row.
+    A failure of our own (`internal`) tells nothing of the target: it neither counts nor breaks a row. A reprobe counts
+    as any other: it is made so that this is sure sooner.
     """
 
     __slots__ = (
@@ -56,6 +57,8 @@ class Outage:
             return None
         if not self._clock.advance(result.monotonic_seconds):
             return None
+        if failure is None and not self._failing and self._stance.level is None:
+            return None  # the usual case: a row of successes that ends nothing need not be counted
         if self._failing != (failure is not None):
             self._begin_row(failing=failure is not None)
         if self._row == 0:

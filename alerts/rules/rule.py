@@ -36,11 +36,13 @@ class MinuteCounts:
     """The stored counts of one minute of one target.
 
     `monotonic_seconds` is the minute's start on this host's monotonic clock; it is negative for a minute before
-    the host's last boot. `total` and `failed` leave out results with the reason `internal`. `slow` counts, by the
-    name of the latency objective ("p99"), the good answers that took longer than its threshold.
+    the host's last boot. `total` and `failed` leave out results with the reason `internal` and reprobes. `slow` counts,
+    by the name of the latency objective ("p99"), the good answers that took longer than its threshold; `suspect` those
+    that seemed to while the prober stood still.
     """
 
     monotonic_seconds: float
     total: int
     failed: int
     slow: Mapping[str, int] = field(default_factory=dict)
+    suspect: Mapping[str, int] = field(default_factory=dict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -47,6 +48,8 @@ def translated(place: str) -> Iterator[None]:
     except (exc.DBAPIError, exc.TimeoutError) as error:
         if _is_defect(error):
             raise
+        raise StoreUnavailable(place, cause_of(error)) from None
+    except sqlite3.Error as error:  # the driver's own, as it is
         raise StoreUnavailable(place, cause_of(error)) from None
     except TimeoutError:  # the driver's own, which SQLAlchemy passes through
         raise StoreUnavailable(place, "no answer in time") from None

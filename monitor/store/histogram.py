@@ -20,7 +20,11 @@ _LOG_GAMMA = math.log(_GAMMA)
 
 
 def bucket_of(seconds: float) -> int:
-    return math.ceil(math.log(min(max(seconds, LOWEST_SECONDS), HIGHEST_SECONDS)) / _LOG_GAMMA)
+    if not seconds > LOWEST_SECONDS:  # what is no number, too
+        seconds = LOWEST_SECONDS
+    elif seconds > HIGHEST_SECONDS:
+        seconds = HIGHEST_SECONDS
+    return math.ceil(math.log(seconds) / _LOG_GAMMA)
 
 
 def seconds_of(bucket: int) -> float:

@@ -14,7 +14,7 @@ from monitor.store.database import MIGRATION_LOCK
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0001"  # the newest revision in migrations/versions; knowing it spares most starts the import of Alembic
+HEAD = "0002"  # the newest revision in migrations/versions; knowing it spares most starts the import of Alembic
 VERSION_TABLE = "monitor_schema"  # not Alembic's usual name: the database may be another program's home, too
 MIGRATIONS = Path(__file__).parent / "migrations"
 

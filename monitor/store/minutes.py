@@ -1,65 +1,117 @@
-"""Minute rollups: counted from raw results when a minute is over, and again whenever that may have changed."""
+"""Minute rollups in the store: written as they are counted, or counted anew from raw results after a crash."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from monitor.store.database import Database
+from monitor.store.flags import REPROBE, SUSPECT
 from monitor.store.histogram import Histogram
-from monitor.store.rollup import MINUTE, MinuteRollup, Tally, Thresholds, minute_of
+from monitor.store.rollup import GRADE_KIND, MINUTE, MinuteRollup, Tally, Thresholds, minute_of
+from monitor.store.series import SeriesKey, SeriesRows
 from monitor.store.tables import minutes, results, series
+from monitor.store.types import to_json
 
-GRADE_KIND = "tls_grade"  # a scan, not a probe of the service: no part of any minute
 # How far before the newest minute results may have come after it was counted.
 LATE = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MinuteSum:
-    """Minutes of one target added up; `minute` is the newest of them. `slow` as in MinuteRollup."""
+    """Minutes of one target added up; `minute` is the newest of them. `slow` and `suspect` as in MinuteRollup."""
 
     minute: datetime
     total: int
     failed: int
     slow: dict[str, int]
+    suspect: dict[str, int]
 
 
-class MinuteRows(Database):
+_STORED = (
+    sa.select(series.c.target, series.c.region, minutes)
+    .join(series, series.c.id == minutes.c.series_id)
+    .where(minutes.c.minute == sa.bindparam("minute"))
+    .where(minutes.c.series_id.in_(sa.bindparam("ids", expanding=True)))
+)
+
+
+def _rollup(row: sa.RowMapping) -> MinuteRollup:
+    plain = ("target", "region", "minute", "total", "failed", "slow", "suspect")
+    return MinuteRollup(**{name: row[name] for name in plain}, histogram=Histogram.from_json(row["histogram"]))
+
+
+def _row(series_id: int, minute: Any, tally: Tally) -> tuple[Any, ...]:
+    """What the columns of the table take, in their order."""
+    histogram = to_json(Histogram(tally.buckets).to_json())
+    return series_id, minute, tally.total, tally.failed, to_json(tally.slow), histogram, to_json(tally.suspect)
+
+
+class MinuteRows(SeriesRows):
     async def roll_minute(self, region: str, minute: datetime, thresholds: Mapping[str, Thresholds]) -> int:
-        """Count one minute of all targets of the region from its raw results; how many targets had any."""
+        """Count one minute of all targets of the region anew, from its raw results; how many targets had any.
+
+        What was counted of more results than there are raw ones stays as it is: raw results go, and stripped ones
+        never were.
+        """
         query = (
-            sa.select(results.c.series_id, series.c.target, results.c.duration_seconds, results.c.reason)
+            sa.select(
+                results.c.series_id, series.c.target, results.c.duration_seconds, results.c.reason, results.c.flags
+            )
             .join(series, series.c.id == results.c.series_id)
             .where(results.c.started_at >= minute, results.c.started_at < minute + MINUTE)
             .where(series.c.region == region, series.c.kind != GRADE_KIND)
+            .where(results.c.flags.bitwise_and(REPROBE) == 0)
             .execution_options(yield_per=1000)  # a large minute does not hold up the event loop
         )
         tallies: dict[int, Tally] = {}
         async with self._write(serialised=False) as connection:
             async with connection.stream(query) as rows:
-                async for series_id, target, duration, reason in rows:
+                async for series_id, target, duration, reason, flags in rows:
                     if series_id not in tallies:
                         tallies[series_id] = Tally(thresholds.get(target, ()))
-                    tallies[series_id].add(duration, reason)
+                    tallies[series_id].add(duration, reason, suspect=bool(flags & SUSPECT))
             await self._upsert_minutes(connection, minute, tallies)
         return len(tallies)
+
+    async def add_to_minute(self, minute: datetime, tallies: Mapping[SeriesKey, Tally]) -> None:
+        """Write what was counted of one minute, with what was stored of it before.
+
+        A tally takes that in once: done again, after an error that leaves open whether it was written, it changes
+        nothing. Keep `tallies` to some hundreds, which hold nobody up.
+        """
+        ids = await self._series_ids(set(tallies))
+        of_number = {ids[key]: tally for key, tally in tallies.items()}
+        parts = {number: tally for number, tally in of_number.items() if not tally.whole}
+        async with self._read() as connection:
+            stored = (await connection.execute(_STORED, {"minute": minute, "ids": list(parts)})).mappings().all()
+        for row in stored:
+            parts[row["series_id"]].add_stored(_rollup(row))
+        for tally in parts.values():
+            tally.whole = True
+        async with self._write(serialised=False) as connection:
+            await self._upsert_minutes(connection, minute, of_number)
 
     async def _upsert_minutes(
         self, connection: AsyncConnection, minute: datetime, tallies: Mapping[int, Tally]
     ) -> None:
-        counted = {series_id: tally.row() for series_id, tally in tallies.items() if tally.total}
-        if not counted:
-            return
+        at = self._bind_time(minute)
+        rows = [_row(number, at, tally) for number, tally in tallies.items() if tally.total]
+        if rows:
+            await connection.exec_driver_sql(self._upsert_minute, rows)
+
+    @cached_property
+    def _upsert_minute(self) -> str:
         insert = self._insert(minutes)
-        changing = {name: insert.excluded[name] for name in ("total", "failed", "slow", "histogram")}
-        upsert = insert.on_conflict_do_update(index_elements=[minutes.c.series_id, minutes.c.minute], set_=changing)
-        rows = [{"series_id": series_id, "minute": minute, **row} for series_id, row in counted.items()]
-        await connection.execute(upsert, rows)
+        key = [minutes.c.series_id, minutes.c.minute]
+        changing = {column.name: insert.excluded[column.name] for column in minutes.c if column not in set(key)}
+        no_less = insert.excluded.total >= minutes.c.total
+        return self._compiled(insert.on_conflict_do_update(index_elements=key, set_=changing, where=no_less))
 
     async def unrolled_from(self, region: str) -> datetime | None:
         """From when on minutes may be missing: a little before the newest. None: there is none at all."""
@@ -91,11 +143,7 @@ class MinuteRows(Database):
             query = query.where(series.c.target == target)
         async with self._read() as connection:
             rows = (await connection.execute(query)).mappings().all()
-        plain = ("target", "region", "minute", "total", "failed", "slow")
-        return [
-            MinuteRollup(**{name: row[name] for name in plain}, histogram=Histogram.from_json(row["histogram"]))
-            for row in rows
-        ]
+        return [_rollup(row) for row in rows]
 
     async def minute_sums(  # noqa: PLR0917 - what of whom, from when to when, and how finely
         self,
@@ -117,10 +165,14 @@ class MinuteRows(Database):
             seconds: sa.ColumnElement[int] = sa.cast(sa.extract("epoch", minutes.c.minute), sa.BigInteger)
         else:
             seconds = sa.type_coerce(minutes.c.minute, sa.BigInteger) // 1_000_000
-        slow = [sa.func.sum(sa.func.coalesce(minutes.c.slow[name].as_integer(), 0)) for name in objectives]
+        counts = [
+            sa.func.sum(sa.func.coalesce(column[name].as_integer(), 0))
+            for column in (minutes.c.slow, minutes.c.suspect)
+            for name in objectives
+        ]
         newest = sa.func.max(minutes.c.minute, type_=minutes.c.minute.type)
         query = (
-            sa.select(newest, sa.func.sum(minutes.c.total), sa.func.sum(minutes.c.failed), *slow)
+            sa.select(newest, sa.func.sum(minutes.c.total), sa.func.sum(minutes.c.failed), *counts)
             .join(series, series.c.id == minutes.c.series_id)
             .where(series.c.target == target, series.c.region == region, minutes.c.minute >= oldest)
             .group_by(span_seconds, (seconds // span_seconds).label("span"))
@@ -129,6 +181,12 @@ class MinuteRows(Database):
         async with self._read() as connection:
             rows = (await connection.execute(query)).all()
         return [
-            MinuteSum(minute=minute, total=total, failed=failed, slow=dict(zip(objectives, counts, strict=True)))
+            MinuteSum(
+                minute=minute,
+                total=total,
+                failed=failed,
+                slow=dict(zip(objectives, counts[: len(objectives)], strict=True)),
+                suspect=dict(zip(objectives, counts[len(objectives) :], strict=True)),
+            )
             for minute, total, failed, *counts in rows
         ]

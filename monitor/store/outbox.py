@@ -50,19 +50,38 @@ def _row(row: sa.RowMapping) -> OutboxRow:
     return OutboxRow(event=codec.event_of(row["event"]), **plain)
 
 
-def _leasable(now: datetime, region: str | None) -> list[sa.ColumnElement[bool]]:
+# Said in the statement itself: only so does SQLite use an index of these rows alone, however many were sent.
+_PENDING = sa.literal_column("'pending'", sa.Text)
+_PARKED = sa.literal_column("'parked'", sa.Text)
+
+
+def _leasable(*of_region: sa.ColumnElement[bool]) -> sa.Select[tuple[int]]:
     """Only the oldest unfinished row of a key, if it is due and nobody is at it: so the order of a key is kept."""
-    older = outbox.alias("older")
+    older, now = outbox.alias("older"), sa.bindparam("now", type_=outbox.c.due_at.type)
     is_oldest = ~sa.exists().where(
-        older.c.dedup_key == outbox.c.dedup_key, older.c.state == "pending", older.c.id < outbox.c.id
+        older.c.dedup_key == outbox.c.dedup_key, older.c.state == _PENDING, older.c.id < outbox.c.id
     )
-    clock_was_set_back = outbox.c.touched_at > now + CLOCK_TOLERANCE
+    clock_was_set_back = outbox.c.touched_at > sa.bindparam("tolerated")
     waited = sa.and_(outbox.c.due_at <= now, sa.or_(outbox.c.lease_owner.is_(None), outbox.c.lease_until <= now))
-    where = [outbox.c.state == "pending", is_oldest, sa.or_(waited, clock_was_set_back)]
-    if region is not None:
-        of_region = sa.select(incidents.c.id).where(incidents.c.region == region)
-        where.append(outbox.c.incident_id.in_(of_region))
-    return where
+    where = outbox.c.state == _PENDING, is_oldest, sa.or_(waited, clock_was_set_back), *of_region
+    query = sa.select(outbox.c.id).where(*where).order_by(outbox.c.due_at, outbox.c.id)
+    return query.limit(sa.bindparam("rows", type_=sa.Integer()))
+
+
+_ANY_PENDING = "SELECT 1 FROM outbox WHERE state = 'pending' LIMIT 1"
+_ANY_UNSENT = f"SELECT 1 WHERE EXISTS ({_ANY_PENDING}) OR EXISTS (SELECT 1 FROM outbox WHERE state = 'parked')"  # noqa: S608
+# Built once: delivery asks every other second, and to build it costs more than to ask.
+_LEASABLE = _leasable()
+_LEASABLE_OF_REGION = _leasable(
+    sa.exists().where(incidents.c.id == outbox.c.incident_id, incidents.c.region == sa.bindparam("region"))
+)
+_COUNT = sa.select(sa.func.count()).select_from(outbox)
+_OLDEST = sa.select(sa.func.min(outbox.c.created_at, type_=outbox.c.created_at.type))
+_STATS = sa.select(
+    _COUNT.where(outbox.c.state == _PENDING).scalar_subquery(),
+    _COUNT.where(outbox.c.state == _PARKED).scalar_subquery(),
+    _OLDEST.where(outbox.c.state == _PENDING).scalar_subquery(),
+)
 
 
 def _marking(row_id: int, owner: str, values: dict[str, Any]) -> sa.Update:
@@ -80,10 +99,13 @@ class Outbox(Database):
         `owner` must be of one start of one process: a sender that was thought dead is told apart by it.
         `region` leaves the rows of other regions' daemons to them.
         """
-        heads = sa.select(outbox.c.id).where(*_leasable(now, region)).order_by(outbox.c.due_at, outbox.c.id)
+        if not await self._finds(_ANY_PENDING):
+            return []  # the usual case
+        heads = _LEASABLE if region is None else _LEASABLE_OF_REGION
+        values = {"now": now, "tolerated": now + CLOCK_TOLERANCE} | ({} if region is None else {"region": region})
         async with self._read() as connection:
-            if await connection.scalar(heads.limit(1)) is None:
-                return []  # the usual case costs no write
+            if await connection.scalar(heads, values | {"rows": 1}) is None:
+                return []  # costs no write
         taken = {
             "lease_owner": owner,
             "lease_until": now + timedelta(seconds=lease_seconds),
@@ -91,7 +113,7 @@ class Outbox(Database):
             "attempts": outbox.c.attempts + 1,
         }
         async with self._write() as connection:
-            ids = (await connection.scalars(heads.limit(limit))).all()
+            ids = (await connection.scalars(heads, values | {"rows": limit})).all()
             update = sa.update(outbox).where(outbox.c.id.in_(ids)).values(taken).returning(outbox)
             found = (await connection.execute(update)).mappings().all()
             rows = [row for each in found if (row := await self._read_or_park(connection, each, now)) is not None]
@@ -144,19 +166,12 @@ class Outbox(Database):
             return (await connection.execute(_marking(row_id, owner, values))).rowcount == 1
 
     async def outbox_stats(self, now: datetime) -> OutboxStats:
-        query = (
-            sa.select(outbox.c.state, sa.func.count().label("rows"), sa.func.min(outbox.c.created_at).label("oldest"))
-            .where(outbox.c.state != "sent")
-            .group_by(outbox.c.state)
-        )
+        if not await self._finds(_ANY_UNSENT):
+            return OutboxStats(pending=0, parked=0, oldest_pending_seconds=0.0)
         async with self._read() as connection:
-            found = {row["state"]: row for row in (await connection.execute(query)).mappings()}
-        pending = found.get("pending")
-        return OutboxStats(
-            pending=pending["rows"] if pending else 0,
-            parked=found["parked"]["rows"] if "parked" in found else 0,
-            oldest_pending_seconds=max(0.0, (now - pending["oldest"]).total_seconds()) if pending else 0.0,
-        )
+            pending, parked, oldest = (await connection.execute(_STATS)).one()
+        waited_seconds = 0.0 if oldest is None else max(0.0, (now - oldest).total_seconds())
+        return OutboxStats(pending=pending, parked=parked, oldest_pending_seconds=waited_seconds)
 
     async def outbox_rows(self, incident_id: int) -> list[OutboxRow]:
         """Every event of the incident, oldest first, whatever became of it."""

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
 
+from monitor.store.flags import KERNEL_CLOCK, REPROBE, SUSPECT, flags_of
 from monitor.store.grades import GradeRows
+from monitor.store.series import SeriesRows, series_key
 from monitor.store.tables import results, series
-from probes.result import ProbeResult
+from monitor.store.types import clean
+from probes.result import Clock, ProbeResult
 
-SeriesKey = tuple[str, str, str]  # target, region, kind
 DETAIL_CHARACTERS = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawResult:
-    """A probe's result as it is kept. `reason` is None when the probe succeeded."""
+    """A probe's result as it is kept. `reason` is None when the probe succeeded; the rest as in ProbeResult."""
 
     target: str
     region: str
@@ -32,50 +35,68 @@ class RawResult:
     detail: str | None
     status_code: int | None
     address: str | None
+    clock: Clock
+    reprobe: bool
+    suspect: bool
 
 
-def _key(result: ProbeResult) -> SeriesKey:
-    return result.target, result.region, result.kind
+_PLAIN = tuple(name for name in RawResult.__slots__ if name not in {"clock", "reprobe", "suspect"})
 
 
-def _row(series_id: int, result: ProbeResult) -> dict[str, Any]:
-    failure = result.failure
-    return {
-        "started_at": result.started_at,
-        "series_id": series_id,
-        "duration_seconds": round(result.duration_seconds, 6),
-        "late_seconds": round(result.late_seconds, 6),
-        "phases": {phase.value: round(seconds, 6) for phase, seconds in result.phases},
-        "reason": failure.reason.value if failure else None,
-        "detail": failure.detail[:DETAIL_CHARACTERS] if failure else None,
-        "status_code": result.http.status_code if result.http else None,
-        "address": result.address,
-    }
+def _raw(row: sa.RowMapping) -> RawResult:
+    flags = row["flags"]
+    return RawResult(
+        **{name: row[name] for name in _PLAIN},
+        clock=Clock.KERNEL if flags & KERNEL_CLOCK else Clock.USER,
+        reprobe=bool(flags & REPROBE),
+        suspect=bool(flags & SUSPECT),
+    )
 
 
-class ResultRows(GradeRows):
+def _phases(result: ProbeResult) -> str:
+    """As JSON, to the microsecond, in the order in which they were reached."""
+    return "{" + ",".join([f'"{phase}":{seconds:.6f}' for phase, seconds in result.phases]) + "}"
+
+
+def _row(at: Any, series_id: int, result: ProbeResult) -> tuple[Any, ...]:
+    """What the columns of the table take, in their order."""
+    failure, http, address = result.failure, result.http, result.address
+    return (
+        at,
+        series_id,
+        result.duration_seconds,
+        result.late_seconds,
+        _phases(result),
+        None if failure is None else failure.reason.value,
+        None if failure is None else clean(failure.detail[:DETAIL_CHARACTERS]),
+        None if http is None else http.status_code,
+        None if address is None else clean(address),
+        flags_of(result),
+    )
+
+
+class ResultRows(GradeRows, SeriesRows):
     async def write_results(self, batch: Sequence[ProbeResult]) -> None:
-        """Keep results, and the grades among them, in one transaction. Writing a result twice is writing it once."""
-        if not batch:
-            return
-        ids = await self._series_ids({_key(result) for result in batch})
-        rows = [_row(ids[_key(result)], result) for result in batch]
-        async with self._write(serialised=False) as connection:
-            await connection.execute(self._insert(results).on_conflict_do_nothing(), rows)
-            for result in batch:
-                if result.grade is not None:
-                    await self._save_grade(connection, ids[_key(result)], result.started_at, result.grade)
+        """Keep results, and the grades among them, in one transaction. Writing a result twice is writing it once.
 
-    async def _series_ids(self, keys: set[SeriesKey]) -> Mapping[SeriesKey, int]:
-        """Kept in memory once they are committed: a number that was rolled back must not be remembered."""
-        missing = sorted(keys - self._series.keys())
-        if missing:
-            rows = [{"target": target, "region": region, "kind": kind} for target, region, kind in missing]
-            async with self._write(serialised=False) as connection:
-                await connection.execute(self._insert(series).on_conflict_do_nothing(), rows)
-                found = (await connection.execute(sa.select(series))).mappings().all()
-            self._series = {(row["target"], row["region"], row["kind"]): row["id"] for row in found}
-        return self._series
+        Of a stripped result there is nothing to keep.
+        """
+        kept = [result for result in batch if not result.stripped]
+        if not kept:
+            return
+        keys = [series_key(result) for result in kept]
+        ids = await self._series_ids(set(keys))
+        time_of = self._bind_time
+        rows = [_row(time_of(result.started_at), ids[key], result) for key, result in zip(keys, kept, strict=True)]
+        async with self._write(serialised=False) as connection:
+            await connection.exec_driver_sql(self._insert_results, rows)
+            for result in kept:
+                if result.grade is not None:
+                    await self._save_grade(connection, ids[series_key(result)], result.started_at, result.grade)
+
+    @cached_property
+    def _insert_results(self) -> str:
+        return self._compiled(self._insert(results).on_conflict_do_nothing())
 
     async def results(
         self, *, target: str | None = None, since: datetime | None = None, limit: int = 100
@@ -90,4 +111,4 @@ class ResultRows(GradeRows):
         query = query.order_by(results.c.started_at.desc(), results.c.series_id).limit(limit)
         async with self._read() as connection:
             rows = (await connection.execute(query)).mappings().all()
-        return [RawResult(**{name: row[name] for name in RawResult.__slots__}) for row in rows]
+        return [_raw(row) for row in rows]

@@ -140,13 +140,19 @@ outbox = Table(
     Column("note", SafeText),  # the pager's receipt, or why the last attempt failed
     CheckConstraint("state IN ('pending', 'sent', 'parked')", name="state"),
     Index(None, "incident_id"),
-    # Small however long the history is: delivery looks here several times a second.
+    # Small however long the history is: delivery and metrics look here all the time.
     Index(
         "ix_outbox_pending",
         "dedup_key",
         "id",
         sqlite_where=text("state = 'pending'"),
         postgresql_where=text("state = 'pending'"),
+    ),
+    Index(
+        "ix_outbox_parked",
+        "id",
+        sqlite_where=text("state = 'parked'"),
+        postgresql_where=text("state = 'parked'"),
     ),
     sqlite_autoincrement=True,
 )
@@ -175,6 +181,7 @@ results = Table(
     Column("detail", SafeText),
     Column("status_code", sa.Integer),
     Column("address", SafeText),
+    Column("flags", sa.SmallInteger, nullable=False, server_default=text("0")),  # bits, see `flags.py`
     sqlite_with_rowid=False,
 )
 
@@ -187,6 +194,7 @@ minutes = Table(
     Column("failed", sa.Integer, nullable=False),
     Column("slow", sa.JSON, nullable=False),
     Column("histogram", sa.JSON, nullable=False),
+    Column("suspect", sa.JSON, nullable=False, server_default=text("'{}'")),
     sqlite_with_rowid=False,
 )
 

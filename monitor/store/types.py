@@ -14,15 +14,25 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 BigId = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # SQLite numbers rows by itself only for INTEGER
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
 def clean(text: str) -> str:
     """`text` without what a database cannot hold: NUL (PostgreSQL) and lone surrogates (both) become U+FFFD."""
+    if text.isascii() and "\x00" not in text:  # the usual case
+        return text
     return text.replace("\x00", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def to_json(value: Any) -> str:
-    return clean(json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True))
+    return clean(_ENCODER.encode(value))
+
+
+def microseconds(at: datetime) -> int:
+    """Since 1970."""
+    if at.tzinfo is None:
+        raise ValueError(f"{at} has no time zone; the store takes aware times only")
+    return (at - EPOCH) // MICROSECOND
 
 
 class SafeText(TypeDecorator[str]):
@@ -73,9 +83,7 @@ class CompactTime(UtcTime):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         if value is None or dialect.name == "postgresql":
             return super().process_bind_param(value, dialect)
-        if value.tzinfo is None:
-            raise ValueError(f"{value} has no time zone; the store takes aware times only")
-        return (value - EPOCH) // MICROSECOND
+        return microseconds(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if isinstance(value, int):

@@ -111,6 +111,19 @@ async def test_rows_of_another_process_are_found_without_a_wake(store: Store, se
 
 
 @SQLITE
+async def test_a_retry_waits_for_no_look_at_the_outbox(
+    store: Store, server: FaultyPager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FIRST_RETRY_SECONDS", 0.05)
+    server.faults.append(Fault("503", False, says(b"HTTP/1.1 503 Down\r\nContent-Length: 0\r\n\r\n")))
+    await enqueue(store, SystemClock(), TRIGGER)
+    delivery = sender(store, server, SystemClock(), poll_seconds=3600)
+    async with running(delivery):
+        await auntil(lambda: asyncio.sleep(0, delivery.stats.sent == 1))
+    assert delivery.stats.retries == 1
+
+
+@SQLITE
 async def test_a_key_that_hangs_does_not_hold_up_the_others(
     store: Store, server: FaultyPager, monkeypatch: pytest.MonkeyPatch
 ) -> None:

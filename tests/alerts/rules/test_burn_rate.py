@@ -169,6 +169,36 @@ def test_an_objective_of_every_second_answer_is_a_ticket_at_most() -> None:
     assert (index + 1, verdict.level) == (12960, Level.TICKET)
 
 
+def test_reprobes_are_no_events() -> None:
+    """There are the more of them the worse it is: with them, five in six of its results would be of failing times."""
+    feed = Feed()
+    assert judged(burn_rate().observe, [feed.bad(reprobe=True) for _ in range(100)]) == []
+    fired = burn_rate()
+    assert len(judged(fired.observe, feed.pattern("x" * 6))) == 1
+    assert judged(fired.observe, [feed.good(reprobe=True) for _ in range(500)]) == []
+
+
+def test_an_answer_that_is_suspect_is_never_slow() -> None:
+    feed = Feed()
+    assert judged(slow("p99").observe, [feed.good(took=2.0, suspect=True) for _ in range(1000)]) == []
+
+
+def test_nor_does_it_say_that_answers_are_quick_again() -> None:
+    rule, feed = slow("p99"), Feed()
+    assert len(judged(rule.observe, feed.pattern("s" * 52))) == 1
+    assert judged(rule.observe, [feed.good(took=2.0, suspect=True) for _ in range(500)]) == []
+    in_time = [feed.good(suspect=True) for _ in range(20)]  # whatever held the prober up, it was quick enough
+    assert [index for index, _ in judged(rule.observe, in_time)] == [14]
+
+
+def test_a_suspect_answer_is_an_answer_and_a_suspect_failure_a_failure() -> None:
+    feed = Feed()
+    results = [feed.good(took=2.0, suspect=True), *(feed.bad(suspect=True, stripped=True) for _ in range(6))]
+    [(index, verdict)] = judged(burn_rate().observe, results)
+    assert index == 6
+    assert verdict.summary.startswith("6 of 7 probes failed")
+
+
 def test_grade_scans_are_not_probes() -> None:
     feed = Feed()
     assert judged(burn_rate().observe, [feed.bad(kind="tls_grade") for _ in range(20)]) == []
@@ -238,6 +268,16 @@ def test_stored_slow_answers_count_by_the_objectives_name() -> None:
     rule = slow("p99")
     rule.preload(minutes(*[(6, 1, 5)] * 10, (6, 0, 1)))
     assert [index for index, _ in judged(rule.observe, Feed().pattern("s"))] == [0]  # 51 and this one
+
+
+def test_stored_suspect_answers_are_no_events() -> None:
+    rule = slow("p99")
+    counts = MinuteCounts(
+        monotonic_seconds=START_SECONDS - 60, total=100, failed=1, slow={"p99": 50}, suspect={"p99": 9}
+    )
+    rule.preload([counts])
+    [(_, verdict)] = judged(rule.observe, Feed().pattern("ss"))
+    assert verdict.summary.startswith("52 of 92 good answers")
 
 
 def test_stored_minutes_older_than_the_window_do_not_count() -> None:

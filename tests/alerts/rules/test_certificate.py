@@ -71,6 +71,12 @@ def test_recovery_takes_as_long_as_the_target_asks_for() -> None:
     assert index == 30
 
 
+def test_a_result_that_lost_its_session_is_no_answer_without_one() -> None:
+    rule, feed = certificate(), Feed()
+    assert len(judged(rule.observe, [feed.good(tls=session(3))])) == 1
+    assert judged(rule.observe, [feed.good(stripped=True) for _ in range(100)]) == []
+
+
 def test_an_address_that_became_plain_http_recovers() -> None:
     feed, rule = Feed(), certificate()
     rule.restore(Level.TICKET)

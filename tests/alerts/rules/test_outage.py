@@ -104,6 +104,25 @@ def test_a_clock_that_begins_again_keeps_the_row() -> None:
     assert verdicts[0][1].since_seconds == early[-1].monotonic_seconds - 60
 
 
+def test_reprobes_make_it_sure_sooner() -> None:
+    """Every 10 s, and 2 s after a failure: the third failure in a row is 4 s after the first, not 20 s."""
+    seen = [(0, False), (2, True), (4, True), (10, False)]
+    failures = [replace(Feed().bad(), monotonic_seconds=1000.0 + at, reprobe=beside) for at, beside in seen]
+    assert [index for index, _ in judged(outage().observe, failures)] == [2]
+
+
+def test_reprobes_do_not_shorten_for() -> None:
+    failures = [replace(Feed().bad(), monotonic_seconds=1000.0 + at, reprobe=at % 10 != 0) for at in range(0, 70, 2)]
+    [(index, _)] = judged(outage(fail_for="60s").observe, failures)
+    assert failures[index].monotonic_seconds == 1060.0
+
+
+def test_a_stripped_failure_is_a_failure_and_a_suspect_answer_an_answer() -> None:
+    feed = Feed()
+    results = [feed.bad(stripped=True) for _ in range(3)] + [feed.good(suspect=True) for _ in range(2)]
+    assert [(index, verdict.firing) for index, verdict in judged(outage().observe, results)] == [(2, True), (4, False)]
+
+
 def test_grade_scans_are_not_probes() -> None:
     feed = Feed()
     assert judged(outage().observe, [feed.bad(kind="tls_grade") for _ in range(9)]) == []

@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerts.correlate import Correlator
-from alerts.rules import MinuteCounts
+from alerts.rules import MinuteCounts, Rule
 from alerts.rules.budget_windows import LEAST_BAD_EVENTS, BudgetWindows, Pace
 from alerts.rules.burn_rate import build
 from alerts.rules.stance import above
 from alerts.verdict import Level, Signal
-from probes.result import Failure, FailureReason, ProbeResult
-from tests.alerts.rules.feed import START, START_SECONDS, Feed, rating, session, target
+from probes.result import Clock, Failure, FailureReason, ProbeResult
+from tests.alerts.rules.feed import START, START_SECONDS, Feed, judged, rating, session, target
 
 EVERY = 60.0
 # The longest that anything waits: the slowest short window, 36 min for an objective over 3 d, and its bucket.
@@ -46,17 +46,25 @@ SHOTS: list[dict[str, Any]] = [
     {"kind": "tls_grade", "failure": Failure(FailureReason.TIMEOUT, "")},
     {"target": "nobody"},
 ]
+FLAGS: list[dict[str, Any]] = [
+    {},
+    {},
+    {},
+    *({flag: True} for flag in ("reprobe", "suspect", "stripped")),
+    {"suspect": True, "stripped": True},
+    {"reprobe": True, "suspect": True, "clock": Clock.KERNEL},
+]
 
 
-def history_of(events: list[tuple[float, dict[str, Any], datetime, int]]) -> list[ProbeResult]:
-    """(seconds since the one before, what was seen, wall clock, how often it is delivered)."""
+def history_of(events: list[tuple[float, dict[str, Any], dict[str, Any], datetime, int]]) -> list[ProbeResult]:
+    """(seconds since the one before, what was seen, how it was made, wall clock, how often it is delivered)."""
     made: list[ProbeResult] = []
     seconds = START_SECONDS
-    for step, shot, wall, copies in events:
+    for step, shot, flags, wall, copies in events:
         at = seconds + step
         seconds = at if math.isfinite(at) else seconds
         usual: dict[str, Any] = {"target": "api", "region": "eu", "kind": "http", "duration_seconds": 0.05}
-        made += [ProbeResult(started_at=wall, monotonic_seconds=at, **usual | shot)] * copies
+        made += [ProbeResult(started_at=wall, monotonic_seconds=at, **usual | shot | flags)] * copies
         made += made[-9:-8] if copies > 1 else []  # and an old one once more
     return made
 
@@ -65,6 +73,7 @@ histories = st.lists(
     st.tuples(
         st.sampled_from(STEPS) | st.floats(-1e4, 1e4),
         st.sampled_from(SHOTS),
+        st.sampled_from(FLAGS),
         st.sampled_from(WALLS),
         st.sampled_from([1, 1, 1, 2, 7]),
     ),
@@ -175,6 +184,37 @@ def test_stored_counts_of_any_kind_do_no_harm(minutes: list[MinuteCounts], histo
     hear_all(believer, (signal for result in history for signal in correlator.observe([result])))
     hear_all(believer, good_for_long(correlator))
     assert not believer.open
+
+
+def burn_rates() -> tuple[Rule, ...]:
+    return build(watched())
+
+
+@settings(max_examples=150, deadline=None)
+@given(histories, st.lists(st.tuples(st.integers(0, 60), st.sampled_from(SHOTS)), max_size=60))
+def test_reprobes_change_no_burn_rate(history: list[ProbeResult], beside: list[tuple[int, dict[str, Any]]]) -> None:
+    """Wherever they come in: every verdict is the one that is given without them."""
+    scheduled = [result for result in history if not result.reprobe]
+    mixed = list(history)
+    for place, shot in beside:
+        at = mixed[place - 1].monotonic_seconds if 0 < place <= len(mixed) else START_SECONDS
+        mixed.insert(place, replace(Feed().good(), reprobe=True, monotonic_seconds=at + 1, **shot))
+    for without, with_them in zip(burn_rates(), burn_rates(), strict=True):
+        verdicts = [verdict for _, verdict in judged(without.observe, scheduled)]
+        assert [verdict for _, verdict in judged(with_them.observe, mixed)] == verdicts
+
+
+suspects = st.lists(st.tuples(st.sampled_from([1.0, EVERY, 300.0]), st.floats(0, 100)), max_size=400)
+
+
+@settings(max_examples=100, deadline=None)
+@given(suspects)
+def test_suspect_answers_alone_are_never_slow(answers: list[tuple[float, float]]) -> None:
+    rules, at = burn_rates(), START_SECONDS
+    for step, took in answers:
+        at += step
+        result = replace(Feed().good(took=took, suspect=True), monotonic_seconds=at)
+        assert [rule.observe(result) for rule in rules] == [None, None]
 
 
 # -- streaming against a recount of everything, with the same buckets --

@@ -10,7 +10,7 @@ import pytest
 from monitor.clock import ManualClock
 from monitor.store import Histogram, History, HistoryStats, MinuteRollup, Store, open_store
 from monitor.store.history import thresholds_of
-from probes.result import Failure, FailureReason, HttpFacts, Phase, ProbeResult
+from probes.result import Clock, Failure, FailureReason, HttpFacts, Phase, ProbeResult
 from probes.target import Target
 from tests.support.stores import stuck
 
@@ -70,6 +70,32 @@ async def test_a_raw_result_is_kept_as_it_was(store: Store, history: History) ->
     assert raw.phases == {"resolve": 0.001, "connect": 0.002}
     assert (raw.reason, raw.detail, raw.status_code, raw.address) == ("status", "x" * 500, 503, "192.0.2.1")
     assert await store.results(target="web") == await store.results(since=MIDNIGHT + timedelta(seconds=2)) == []
+
+
+async def test_a_raw_result_says_how_it_was_made(store: Store, history: History) -> None:
+    made: list[dict[str, Any]] = [{}, {"clock": Clock.KERNEL}, {"reprobe": True}, {"suspect": True, "reprobe": True}]
+    history.add([result(second, **how) for second, how in enumerate(made)])
+    await history.flush()
+    kept = [(raw.clock, raw.reprobe, raw.suspect) for raw in reversed(await store.results())]
+    user, kernel = Clock.USER, Clock.KERNEL
+    assert kept == [(user, False, False), (kernel, False, False), (user, True, False), (user, True, True)]
+
+
+async def test_of_a_stripped_result_only_the_minute_tells(store: Store, history: History) -> None:
+    history.add([result(0, stripped=True), result(1, 0.5, stripped=True), result(2, failure=DOWN, stripped=True)])
+    await history.close()
+    assert await store.results() == []
+    (minute,) = await api_minutes(store)
+    assert (minute.total, minute.failed, minute.slow) == (3, 1, {"p99": 1})
+
+
+async def test_what_is_suspect_is_not_slow_and_reprobes_are_no_part_of_a_minute(store: Store, history: History) -> None:
+    history.add([result(0, 0.5, suspect=True), result(1, suspect=True), result(2, 0.5), result(3, 0.5, reprobe=True)])
+    await history.close()
+    (minute,) = await api_minutes(store)
+    assert (minute.total, minute.slow, minute.suspect) == (3, {"p99": 1}, {"p99": 1})
+    assert minute.histogram == Histogram.of([0.5])
+    assert len(await store.results()) == 4
 
 
 async def test_a_minute_is_counted_when_it_is_over(store: Store, history: History, clock: ManualClock) -> None:

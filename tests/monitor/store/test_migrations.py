@@ -4,6 +4,7 @@ import re
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -14,8 +15,10 @@ from monitor.store import Store, open_store
 from monitor.store.address import parse_address
 from monitor.store.migrate import HEAD, VERSION_TABLE, configuration
 from monitor.store.tables import metadata
+from probes.result import Clock
 from tests.support.incidents import NOON, OPEN
 from tests.support.postgres import Postgres, run_apart
+from tests.support.results import MIDNIGHT
 
 APPEND_ONLY = ("audit", "timeline", "runbooks")
 
@@ -101,3 +104,35 @@ async def with_table(url: str, statement: str) -> None:
     async with engine.begin() as connection:
         await connection.exec_driver_sql(statement)
     await engine.dispose()
+
+
+async def test_rows_from_before_a_migration_are_read(empty_url: str) -> None:
+    """A store of the first schema, with a raw result and a minute in it."""
+    engine = create_async_engine(parse_address(empty_url).url)
+    async with engine.begin() as connection:
+        await connection.run_sync(_upgrade_to, "0001")
+        await connection.exec_driver_sql(
+            "INSERT INTO series (id, target, region, kind) VALUES (1, 'api', 'eu', 'http')"
+        )
+        start = "1767225600000000" if engine.dialect.name == "sqlite" else "'2026-01-01T00:00Z'"
+        await connection.exec_driver_sql(
+            "INSERT INTO results (started_at, series_id, duration_seconds, late_seconds, phases) "
+            f"VALUES ({start}, 1, 0.5, 0, '{{}}')"
+        )
+        await connection.exec_driver_sql(
+            "INSERT INTO minutes (series_id, minute, total, failed, slow, histogram) "
+            f"VALUES (1, {start}, 7, 1, '{{}}', '{{}}')"
+        )
+    await engine.dispose()
+    store = await open_store(empty_url)
+    (raw,) = await store.results()
+    assert (raw.started_at, raw.clock, raw.reprobe, raw.suspect) == (MIDNIGHT, Clock.USER, False, False)
+    (minute,) = await store.minutes("api", "eu", MIDNIGHT)
+    assert (minute.total, minute.suspect) == (7, {})
+    await store.close()
+
+
+def _upgrade_to(connection: sa.Connection, revision: str) -> None:
+    config = configuration()
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
