@@ -11,6 +11,7 @@ import structlog
 
 from alerts.incident import Incident
 from alerts.verdict import Signal
+from dashboards.catalogue import LATENCY_BUCKETS_SECONDS
 from monitor import past
 from monitor.assembly import Plan, lease_owner, plan_of, refuse_fixed_changes, worker_count
 from monitor.bus import Bus, LocalBus
@@ -102,7 +103,7 @@ class Daemon:
             on_commit=self._delivery.wake,
             on_open=lambda incident: self.metrics.count_incident(incident.level),
         )
-        self._pool = WorkerPool(targets, region, processes=worker_count(plan.settings))
+        self._pool = WorkerPool(targets, region, processes=worker_count(plan.settings), bounds=LATENCY_BUCKETS_SECONDS)
         self._housekeeping = Housekeeping(
             store=store,
             history=self._history,
@@ -115,6 +116,7 @@ class Daemon:
             region=region,
             retention=lambda: self._plan.settings.retention,
         )
+        self.metrics.attach(self._pool.tallies())
         self.health = Health({"workers": self._workers_missing})
 
     def _workers_missing(self) -> str | None:
@@ -199,6 +201,7 @@ class Daemon:
         self.live.replace(settings.targets)
         await self._pipeline.replace(settings.targets)
         await self._pool.reload(settings.targets)
+        self.metrics.attach(self._pool.tallies())
 
     async def _remember(self) -> None:
         """Go on where the last run of this daemon ended, however it ended."""

@@ -6,8 +6,8 @@ import copyreg
 import io
 import pickle
 import struct
-from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
 from operator import attrgetter
 from typing import Any
 
@@ -18,9 +18,10 @@ from probes.result import ProbeResult
 
 @dataclass(frozen=True, slots=True)
 class Assign:
-    """To the worker: these are your jobs from now on."""
+    """To the worker: these are your jobs from now on; `rows` of its tally, by the name of the target."""
 
     jobs: tuple[Job, ...]
+    rows: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ LENGTH = struct.Struct("!I")
 
 
 def _reducer(kind: type) -> Callable[[Any], tuple[Any, ...]]:
-    names = [field.name for field in fields(kind)]
+    names = [each.name for each in fields(kind)]
     values = attrgetter(*names)
     return lambda each: (_made, (kind, *values(each)))
 
@@ -76,7 +77,7 @@ def _made(kind: type, *values: Any) -> Any:
 
 
 _FACTS = [kind for kind in vars(results_module).values() if isinstance(kind, type) and is_dataclass(kind)]
-_WRITERS = {kind: [getattr(kind, field.name).__set__ for field in fields(kind)] for kind in _FACTS}
+_WRITERS = {kind: [getattr(kind, each.name).__set__ for each in fields(kind)] for kind in _FACTS}
 
 
 class _Pickler(pickle.Pickler):

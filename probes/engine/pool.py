@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
 from probes.engine.inbox import Inbox
 from probes.engine.schedule import Job
 from probes.engine.seat import Seat
+from probes.engine.tally import Tally
 from probes.result import ProbeResult
 from probes.target import Target
 
@@ -39,12 +40,19 @@ class WorkerPool:
 
     A worker that dies is started again with its targets, after a pause that grows while it keeps dying. A target stays
     with its worker over a reload. Results that a slow reader leaves lying stay with the workers, within bounds.
+
+    What they count stands in memory that this process reads (`tallies`); `bounds` are its histogram's, in seconds.
     """
 
-    def __init__(self, targets: Sequence[Target], region: str, *, processes: int = 1) -> None:
+    def __init__(
+        self, targets: Sequence[Target], region: str, *, processes: int = 1, bounds: Sequence[float] = ()
+    ) -> None:
         self._region = region
         self._inbox = Inbox()
-        self._probers = [Seat(f"probes-{number}", region, self._inbox) for number in range(processes)]
+        self._probers = [
+            Seat(f"probes-{number}", region, self._inbox, tally=Tally.make(bounds, shared=True))
+            for number in range(processes)
+        ]
         self._grader: Seat | None = None
         self._place(targets)
 
@@ -89,6 +97,10 @@ class WorkerPool:
             late_probes=sum(seat.late for seat in seats),
             dropped_results=sum(seat.dropped for seat in seats),
         )
+
+    def tallies(self) -> list[tuple[Tally, Mapping[str, int]]]:
+        """What each worker counts in, and the row of each of its targets; others after a reload."""
+        return [(seat.tally, seat.rows) for seat in self._probers if seat.tally is not None]
 
     def pids(self) -> tuple[int, ...]:
         """Process ids of the workers that run now, those that probe first and that which grades last."""

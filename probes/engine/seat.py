@@ -6,6 +6,7 @@ import asyncio
 import multiprocessing
 import socket
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from multiprocessing.context import ForkServerContext, ForkServerProcess, SpawnContext, SpawnProcess
@@ -16,6 +17,7 @@ from probes.engine import worker
 from probes.engine.inbox import Inbox
 from probes.engine.messages import LENGTH, Assign, Message, Probing, Results, Stop, Trouble, decode, encode
 from probes.engine.schedule import Job
+from probes.engine.tally import Rows, Tally
 
 log = structlog.get_logger()
 
@@ -45,8 +47,11 @@ def _context() -> ForkServerContext | SpawnContext:
 class Seat:
     """`late` and `dropped` are totals over every worker that sat here."""
 
-    def __init__(self, name: str, region: str, inbox: Inbox, *, niceness: int = 0) -> None:
+    def __init__(self, name: str, region: str, inbox: Inbox, *, niceness: int = 0, tally: Tally | None = None) -> None:
         self.name = name
+        self.tally = tally  # outlives the worker, so that the next one counts on
+        self._rows = Rows() if tally is None else Rows(tally.capacity)
+        self.rows: Mapping[str, int] = {}
         self._niceness = niceness
         self.restarts = 0
         self.probing = asyncio.Event()
@@ -78,12 +83,14 @@ class Seat:
         """These are its jobs now; false when nothing changed."""
         changed = jobs != self._jobs
         self._jobs = jobs
+        if self.tally is not None:
+            self.rows = self._rows.assign(job.target.name for job in jobs)
         return changed
 
     async def send_jobs(self) -> None:
         # Encoded in a thread: thousands of targets take their time, and the loop has other work.
         async with self._sending:
-            self._send(await asyncio.to_thread(encode, Assign(self._jobs)))
+            self._send(await asyncio.to_thread(encode, Assign(self._jobs, dict(self.rows))))
 
     def start(self) -> None:
         self._life = asyncio.create_task(self._live(), name=self.name)
@@ -129,7 +136,7 @@ class Seat:
     async def _sit(self) -> None:
         """From the start of one worker to its end."""
         ours, theirs = socket.socketpair()
-        arguments = (theirs, self._region, self._niceness)
+        arguments = (theirs, self._region, self._niceness, self.tally)
         process = _context().Process(target=worker.main, args=arguments, name=self.name, daemon=True)
         try:
             with theirs:

@@ -15,6 +15,7 @@ import socket
 import sys
 import time
 import traceback
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import cast
 
@@ -25,6 +26,7 @@ from probes.engine.loop import loop_factory
 from probes.engine.messages import Alive, Assign, Frames, Message, Probing, Results, Stop, Trouble, encode
 from probes.engine.outbox import Outbox
 from probes.engine.schedule import Schedule, Start
+from probes.engine.tally import Tally
 from probes.result import FailureReason, ProbeResult
 
 # How long after its own deadline a probe that does not end is ended.
@@ -43,12 +45,14 @@ OVERRUN = "overrun"
 class Worker(asyncio.Protocol):
     """The worker's end of the socket, its schedule, and the probes that run."""
 
-    def __init__(self, region: str) -> None:
+    def __init__(self, region: str, tally: Tally | None = None) -> None:
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._region = region
         self._frames = Frames()
         self._outbox = Outbox(self._send_results)
         self._schedule = Schedule((), time.monotonic(), at_once=AT_ONCE)
+        self._tally = tally
+        self._rows: Mapping[str, int] = {}
         self._probes: dict[str, Probe] = {}
         self._tasks: dict[asyncio.Task[None], float] = {}  # and until when each may take, on the monotonic clock
         self._failing: set[str] = set()  # keys of the jobs whose last probe failed
@@ -104,11 +108,19 @@ class Worker(asyncio.Protocol):
             except Exception as error:  # its targets get results that say so; those of other kinds are probed
                 self.trouble(f"the {kind} probe cannot be loaded", error)
         self._schedule.replace(message.jobs, time.monotonic())
+        self._claim(message)
         gc.unfreeze()
         gc.collect()
         gc.freeze()  # what is here stays: the collector need not look through it between probes
         self._arm()
         self._send(Probing())
+
+    def _claim(self, message: Assign) -> None:
+        self._rows = message.rows
+        if self._tally is not None:
+            for job in message.jobs:
+                if (row := self._rows.get(job.target.name)) is not None:
+                    self._tally.claim(row, job.target)
 
     def _arm(self) -> None:
         if self._timer is not None:
@@ -146,6 +158,8 @@ class Worker(asyncio.Protocol):
         key = start.job.key
         result = await self._result(start)
         failed = not result.ok
+        if self._tally is not None and (row := self._rows.get(result.target)) is not None:
+            self._tally.record(row, result)
         self._outbox.add(result, urgent=failed or key in self._failing)
         if failed:
             self._failing.add(key)
@@ -215,9 +229,9 @@ class Worker(asyncio.Protocol):
             self._transport.close()  # once everything is written
 
 
-async def _serve(sock: socket.socket, region: str) -> None:
+async def _serve(sock: socket.socket, region: str, tally: Tally | None) -> None:
     loop = asyncio.get_running_loop()
-    _, worker = await loop.create_unix_connection(lambda: Worker(region), sock=sock)
+    _, worker = await loop.create_unix_connection(lambda: Worker(region, tally), sock=sock)
     loop.set_exception_handler(lambda _, context: worker.trouble(str(context["message"]), context.get("exception")))
     # A service manager may signal the whole group: the parent drains, and so does the worker, with what it has in hand.
     loop.add_signal_handler(signal.SIGTERM, worker.stop, SIGTERM_DRAIN_SECONDS)
@@ -233,7 +247,7 @@ def _raise_file_limit() -> None:
         return
 
 
-def main(sock: socket.socket, region: str, niceness: int) -> None:
+def main(sock: socket.socket, region: str, niceness: int, tally: Tally | None = None) -> None:
     """The process. It does not return: a thread that is stuck in the name service must not keep it alive."""
     os.nice(niceness)
     for ignored in (signal.SIGINT, signal.SIGHUP):  # meant for the parent
@@ -242,7 +256,7 @@ def main(sock: socket.socket, region: str, niceness: int) -> None:
     code = 1
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            runner.run(_serve(sock, region))
+            runner.run(_serve(sock, region, tally))
         code = 0
     except Exception as error:
         # This process does not know the secrets: where it ended is told, without the error's own words.
