@@ -32,7 +32,8 @@ LABELS: Mapping[str, str] = MappingProxyType(
         "outcome": "of a probe: `success`, `failure`, `internal` (our own fault); "
         "of a page: `sent`, `retried`, `parked`",
         "reason": "`timeout`, `refused`, `reset`, `unreachable`, `dns`, `tls`, `certificate`, `protocol`, `status`, "
-        "`header`, `body`, `json`, `too_large`, `redirect`, `response`, `internal`",
+        "`header`, `body`, `json`, `too_large`, `redirect`, `version`, `response`, `unhealthy`, `auth`, `proxy`, "
+        "`internal`",
         "state": "of a target: `ok`, `failing`, `unknown` (no fresh result); "
         "of an incident: `triggered`, `acknowledged`",
         "slo": "`availability`, or the latency objective's name such as `p99`",
@@ -78,9 +79,21 @@ PROBE_METRICS = (
     Metric("probe_http_content_length", "gauge", "Content-Length of the last answer; -1 without the header.", _PROBE),
     Metric("probe_http_duration_seconds", "gauge", "Time in each phase of the last HTTP probe.", (*_PROBE, "phase")),
     Metric(
+        "probe_http_uncompressed_body_length",
+        "gauge",
+        "Bytes of the last answer's body as read, unpacked if it came compressed; 0 without one.",
+        _PROBE,
+    ),
+    Metric(
+        "probe_http_last_modified_timestamp_seconds",
+        "gauge",
+        "Last-Modified of the last answer as Unix time; absent without the header.",
+        _PROBE,
+    ),
+    Metric(
         "probe_failed_due_to_regex",
         "gauge",
-        "Whether the last probe failed on what a body or a line must match.",
+        "Whether the last probe failed on what a body, a header or a line must match.",
         _PROBE,
     ),
     Metric(
