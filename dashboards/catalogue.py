@@ -79,9 +79,21 @@ PROBE_METRICS = (
     Metric("probe_http_content_length", "gauge", "Content-Length of the last answer; -1 without the header.", _PROBE),
     Metric("probe_http_duration_seconds", "gauge", "Time in each phase of the last HTTP probe.", (*_PROBE, "phase")),
     Metric(
+        "probe_http_uncompressed_body_length",
+        "gauge",
+        "Bytes of the last answer's body as read, unpacked if it came compressed; 0 without one.",
+        _PROBE,
+    ),
+    Metric(
+        "probe_http_last_modified_timestamp_seconds",
+        "gauge",
+        "Last-Modified of the last answer as Unix time; absent without the header.",
+        _PROBE,
+    ),
+    Metric(
         "probe_failed_due_to_regex",
         "gauge",
-        "Whether the last probe failed on what a body or a line must match.",
+        "Whether the last probe failed on what a body, a header or a line must match.",
         _PROBE,
     ),
     Metric(

@@ -10,11 +10,23 @@ from typing import Annotated, Any, Literal, Self
 
 import dns.exception
 import dns.rcode
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
 from probes.quantity import Duration, Percent, format_duration
 
 Letter = Literal["A+", "A", "A-", "B", "C", "D", "E", "F"]
+HeaderName = Annotated[str, StringConstraints(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")]
 
 
 class Model(BaseModel):
@@ -74,19 +86,99 @@ class DnsExpect(Model):
     additional: RecordsExpect = Field(RecordsExpect(), description="the records that come along")
 
 
+class JsonExpect(Model):
+    """What must hold of a value in a JSON body, where it is not one value that is expected."""
+
+    matches: Regex | None = Field(None, description="a regular expression that must be found in it")
+    exists: bool | None = Field(None, description="whether it must be there, or must not")
+    min: float | None = Field(None, description="it must be a number, and at least this")
+    max: float | None = Field(None, description="it must be a number, and at most this")
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        others = (self.matches, self.min, self.max) != (None, None, None)
+        if self.exists is None and not others:
+            raise ValueError("expects nothing; write one of matches, exists, min, max")
+        if self.exists is False and others:
+            raise ValueError("what must not exist cannot be held to anything else; remove exists, or the rest")
+        _check_order(self)
+        return self
+
+
+def _kind_of_expected(value: Any) -> str:
+    return "(section)" if isinstance(value, dict | JsonExpect) else "(value)"
+
+
+Scalar = str | int | float | bool | None
+JsonExpected = Annotated[
+    Annotated[Scalar, Tag("(value)")] | Annotated[JsonExpect, Tag("(section)")], Discriminator(_kind_of_expected)
+]
+UNION_TAGS = {"(section)", "(value)"}  # they stand in the places of pydantic's errors; no field is called so
+
+
+class SizeExpect(Model):
+    """How long a body must be, in bytes, after it was unpacked if it came compressed."""
+
+    min: int | None = Field(None, ge=0, description="the body must have at least so many bytes")
+    max: int | None = Field(None, ge=0, description="the body must have at most so many bytes")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        _check_order(self)
+        return self
+
+
+def _check_order(limits: JsonExpect | SizeExpect) -> None:
+    if limits.min is not None and limits.max is not None and limits.min > limits.max:
+        raise ValueError(f"min ({limits.min:g}) is more than max ({limits.max:g}); nothing could be right")
+
+
+class TlsExpect(Model):
+    """What the TLS session of the answer must be."""
+
+    version: Literal["1.0", "1.1", "1.2", "1.3"] | None = Field(None, description="the oldest TLS version that is good")
+    expiry: Duration | None = Field(None, description="the certificate must last at least this long from now")
+
+
 class Expect(Model):
-    """What a good answer looks like. `json` maps a dotted path (`checks.0.status`) to the value it must have."""
+    """What a good answer looks like. `json` maps a path to the value it must have, or to what must hold of it."""
 
     status: tuple[Annotated[int, Field(ge=100, le=599)], ...] = Field(
         (), description="the HTTP statuses that are good; empty: any 2xx"
     )
+    headers: dict[HeaderName, Regex] = Field(
+        default_factory=dict,
+        description="headers that must be there, each with a regular expression for its value",
+    )
+    not_headers: dict[HeaderName, Regex] = Field(
+        default_factory=dict, description="headers in whose value, if they are there, the expression must not be found"
+    )
     body: BodyExpect = Field(BodyExpect(), description="what the body must or must not match")
-    json_: dict[str, str | int | float | bool | None] = Field(
+    json_: dict[str, JsonExpected] = Field(
         default_factory=dict,
         alias="json",
-        description="for a JSON body: dotted path, such as checks.0.status, to the value that must stand there",
+        description="for a JSON body: dotted path, such as checks.0.status, or JSONPath, such as $.checks[*].status, "
+        "to the value that must stand there, or to {matches, exists, min, max}",
     )
+    size: SizeExpect = Field(SizeExpect(), description="how long the body must be")
+    http_version: tuple[Literal["1.0", "1.1", "2"], ...] = Field(
+        (), description="the HTTP versions that are good; empty: any"
+    )
+    tls: TlsExpect = Field(TlsExpect(), description="what TLS the answer must come over")
     dns: DnsExpect = Field(DnsExpect(), description="what an answer of DNS must be")
+
+    @field_validator("json_")
+    @classmethod
+    def _paths(cls, value: dict[str, JsonExpected]) -> dict[str, JsonExpected]:
+        for path in value:
+            if path.startswith("$"):
+                from probes.engine.jsonpath import compiled  # a library that few need
+
+                try:
+                    compiled(path)
+                except ValueError as error:
+                    raise ValueError(f"{path!r} is not a JSONPath: {error}") from None
+        return value
 
 
 class LatencyObjective(Model):
@@ -139,6 +231,18 @@ class TlsOptions(Model):
     verify: bool = Field(True, description="whether an invalid certificate makes the probe fail")
     ca_file: Path | None = Field(None, description="a PEM file with the authorities to trust instead of the system's")
     server_name: str | None = Field(None, description="the name asked for and verified, if not the address's host")
+    client_cert: Path | None = Field(
+        None, description="a PEM file with the certificate that the prober shows (mTLS), its issuers after it"
+    )
+    client_key: Path | None = Field(
+        None, description="a PEM file with its private key, without a passphrase, if not in client_cert"
+    )
+
+    @model_validator(mode="after")
+    def _key_of_a_certificate(self) -> Self:
+        if self.client_key is not None and self.client_cert is None:
+            raise ValueError("client_key is of no use without client_cert")
+        return self
 
 
 def _ip_version(value: Any) -> Any:

@@ -74,7 +74,8 @@ class TlsSession:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpFacts:
-    """What one HTTP exchange showed. `body_bytes` counts what was read, at most the target's limit."""
+    """What one HTTP exchange showed. `body_bytes` counts what was read, at most the target's limit; `unpacked_bytes` is
+    what became of a compressed body, at most as much."""
 
     status_code: int
     version: str  # "1.1"
@@ -82,6 +83,8 @@ class HttpFacts:
     body_bytes: int
     content_length: int  # -1 when the header is absent
     body_cut: bool = False  # reading stopped at the target's limit; there was more
+    unpacked_bytes: int | None = None  # None: it did not come compressed, or could not be unpacked
+    last_modified_seconds: float | None = None  # Unix time; None without a header that can be read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

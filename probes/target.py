@@ -6,12 +6,21 @@ import math
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, SecretStr, StringConstraints, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
+from probes.credentials import Auth
 from probes.dialogue import DialogueStep, StartTls, mistake_in_dialogue
 from probes.options import (
     DnsOptions,
@@ -85,12 +94,30 @@ class TargetOptions(Model):
     icmp: IcmpOptions = Field(IcmpOptions(), description="the echo request of icmp:// targets")
     max_body_bytes: int = Field(1_048_576, ge=0, description="how much of a body is read")
     max_redirects: int = Field(5, ge=0, le=20, description="how many redirects are followed; 0: none")
+    proxy: SecretStr | None = Field(
+        None,
+        description="http:// or https:// address of a proxy; with a password as env:NAME or file:PATH",
+    )
     runbook: Path | None = Field(None, description="the Markdown runbook of this target's incidents")
     severity: Severity = Field("critical", description="the severity of its pages")
     route: str = Field("default", description="the route of pagerduty.routes that is paged")
     ticket_route: str | None = Field(
         None, description="the route that is told of tickets; without it a ticket is an incident that pages nobody"
     )
+
+    @field_validator("proxy")
+    @classmethod
+    def _proxy_address(cls, value: SecretStr | None) -> SecretStr | None:
+        """Never shows the value: it may hold a password."""
+        if value is not None and not value.get_secret_value().startswith(("env:", "file:")):
+            try:
+                parts = urlsplit(value.get_secret_value())
+                right = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+            except ValueError:
+                right = False
+            if not right or parts.path not in ("", "/") or parts.query or parts.fragment:
+                raise ValueError("must be an address such as http://proxy.example.com:3128")
+        return value
 
     @field_validator("every", "timeout", "failing_every")
     @classmethod
@@ -141,7 +168,7 @@ class Target(TargetOptions):
         (), description="WebSocket subprotocols to ask for; the server must agree to one of them"
     )
     body: str | None = Field(None, description="what to send as body; not a place for secrets")
-
+    auth: Auth | None = Field(None, description="how its requests are authorised: basic, bearer, digest or oauth2")
     starttls: StartTls | None = Field(
         None, description="the protocol in which TLS is asked for before it begins, on tcp:// and tls://"
     )
@@ -177,7 +204,7 @@ class Target(TargetOptions):
         if port is not None and parts.scheme == "icmp":
             raise ValueError("an icmp target has no port; remove it")
         if parts.username is not None or parts.password is not None:
-            raise ValueError("a user or password does not belong in an address; use headers with env: or file:")
+            raise ValueError("a user or password does not belong in an address; use auth")
         return value
 
     @field_validator("headers")
@@ -203,6 +230,12 @@ class Target(TargetOptions):
         if mistake := mistake_in_dialogue(value, tls=begins_with_tls):
             raise ValueError(mistake)
         return value
+
+    @model_validator(mode="after")
+    def _authorised_once(self) -> Self:
+        if self.auth is not None and any(name.lower() == "authorization" for name in self.headers):
+            raise ValueError("headers has Authorization, and auth would set it, too; remove one of them")
+        return self
 
     @property
     def kind(self) -> str:

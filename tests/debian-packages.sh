@@ -9,6 +9,7 @@ need() { # need PROGRAM PACKAGE
     case " $missing " in *" $2 "*) ;; *) missing="$missing $2" ;; esac
 }
 need nginx nginx
+need lighttpd lighttpd
 need prometheus prometheus
 need promtool prometheus
 need chromium chromium

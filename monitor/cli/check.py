@@ -74,7 +74,7 @@ def _report(config: Path, loaded: Loaded) -> dict[str, Any]:
     """What is told in either format; nothing in it is secret."""
     from alerts.runbook import read
     from monitor.redact import redact
-    from monitor.settings.cross import shown_path
+    from monitor.settings.files import shown_path
     from probes.quantity import format_duration, format_percent
 
     settings = loaded.settings

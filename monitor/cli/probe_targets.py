@@ -11,7 +11,7 @@ from pathlib import Path
 
 from monitor.errors import UserError
 from monitor.settings import load_settings, target_of_url
-from monitor.settings.cross import FILE_CHECKS
+from monitor.settings.files import FILE_CHECKS
 from monitor.settings.model import REGION_NAME, Settings
 from monitor.settings.problem import shown
 from probes.quantity import format_duration, parse_duration

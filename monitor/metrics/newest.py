@@ -18,6 +18,7 @@ HTTP_PHASES = (Phase.RESOLVE, Phase.CONNECT, Phase.TLS, Phase.PROCESSING, Phase.
 DNS_PHASES = (Phase.RESOLVE, Phase.CONNECT, Phase.TLS, Phase.REQUEST)
 ICMP_PHASES = (Phase.RESOLVE, Phase.SETUP, Phase.RTT)
 SWITCHING_PROTOCOLS = 101
+FAILED_ON_PATTERNS = {REASON_NUMBERS[FailureReason.BODY], REASON_NUMBERS[FailureReason.HEADER]}
 
 
 def newest(name: str, *lines: Line, kind: str = "") -> tuple[str, Render]:
@@ -77,8 +78,14 @@ def failed_on(reason: FailureReason) -> Values:
 
 
 def failed_on_what_must_match(moment: Moment) -> Sequence[Any]:
-    """A body for http, a line of the dialogue for the others."""
-    return failed_on(FailureReason.BODY if moment.block.kind == "http" else FailureReason.RESPONSE)(moment)
+    """A body or a header for http, a line of the dialogue for the others."""
+    if moment.block.kind != "http":
+        return failed_on(FailureReason.RESPONSE)(moment)
+    return [int(reason in FAILED_ON_PATTERNS) for reason in moment.column("reason")]
+
+
+def last_modified_known(moment: Moment) -> Sequence[Any]:
+    return [seconds != NONE for seconds in moment.column("http_last_modified")]
 
 
 def hop_limit_seen(moment: Moment) -> Sequence[Any]:
@@ -111,6 +118,13 @@ NEWEST = (
     number("probe_http_version", "http_version", SECONDS, kind="http"),
     number("probe_http_content_length", "http_content_length", kind="http"),
     phases("probe_http_duration_seconds", "http", HTTP_PHASES),
+    number("probe_http_uncompressed_body_length", "http_unpacked", kind="http"),
+    newest_where(
+        "probe_http_last_modified_timestamp_seconds",
+        "http",
+        last_modified_known,
+        line("http_last_modified", TIMESTAMP),
+    ),
     number("probe_failed_due_to_regex", failed_on_what_must_match, kind="http tcp tls"),
     newest_where("probe_ssl_earliest_cert_expiry", "", with_tls, line("not_after", TIMESTAMP)),
     words("probe_ssl_last_chain_info", "fingerprint_sha256", "certificate"),

@@ -6,17 +6,15 @@ Works on the tree, not on valid Settings, so that these mistakes are told togeth
 from __future__ import annotations
 
 import difflib
-import ssl
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any, TypeAlias
+from collections.abc import Iterator
+from typing import Any
 
 from monitor.errors import UserError
-from monitor.settings.node import Node, Path_, Step
+from monitor.settings.files import file_problems
+from monitor.settings.node import Node, Path_, sections
 from monitor.settings.problem import Problem, problem_at, shown
+from probes.options import Expect
 from probes.target import KIND_OF_SCHEME
-
-Complaint: TypeAlias = tuple[str | None, str]  # the place in the file, if it has one, and what is wrong
 
 
 def cross_problems(root: Node) -> Iterator[Problem]:
@@ -29,20 +27,14 @@ def cross_problems(root: Node) -> Iterator[Problem]:
     yield from _addresses(root)
     yield from _without_effect(root)
     yield from _store(root)
-    yield from _files(root)
-
-
-def _sections(root: Node, path: Path_) -> Iterator[tuple[Step, Node]]:
-    node = root.at(path)
-    for step, item in node.children() if node else ():
-        if isinstance(item.value, dict):
-            yield step, item
+    yield from file_problems(root)
 
 
 # What a target says itself and its kind of probe does not look at; from `defaults` it is for the others.
 _HTTP = ("http", "https")
 _DNS = ("dns", "dns+tcp", "dns+tls")
 _TALKS = ("tcp", "tls")
+_OTHERS = ("tls", "dns")  # of what is expected, what is not of HTTP
 _MAY_USE_TLS = tuple(scheme for scheme in KIND_OF_SCHEME if scheme != "icmp")
 EFFECTIVE: tuple[tuple[Path_, tuple[str, ...]], ...] = (
     (("tls", "grade"), ("https",)),
@@ -50,10 +42,11 @@ EFFECTIVE: tuple[tuple[Path_, tuple[str, ...]], ...] = (
     (("tls", "verify"), _MAY_USE_TLS),
     (("tls", "ca_file"), _MAY_USE_TLS),
     (("tls", "server_name"), _MAY_USE_TLS),
+    *((("expect", field.alias or name), _HTTP) for name, field in Expect.model_fields.items() if name not in _OTHERS),
+    (("expect", "tls"), (*_HTTP, *_TALKS, "grpcs", "wss", "dns+tls")),
+    (("tls", "client_cert"), _MAY_USE_TLS),
+    (("tls", "client_key"), _MAY_USE_TLS),
     (("reuse",), _HTTP),
-    (("expect", "status"), _HTTP),
-    (("expect", "body"), _HTTP),
-    (("expect", "json"), _HTTP),
     (("expect", "dns"), _DNS),
     (("dns",), _DNS),
     (("method",), _HTTP),
@@ -61,6 +54,8 @@ EFFECTIVE: tuple[tuple[Path_, tuple[str, ...]], ...] = (
     (("http2",), ("https",)),
     (("subprotocols",), ("ws", "wss")),
     (("body",), _HTTP),
+    (("auth",), _HTTP),
+    (("proxy",), _HTTP),
     (("starttls",), _TALKS),
     (("dialogue",), (*_TALKS, "ws", "wss")),
     (("icmp",), ("icmp",)),
@@ -68,7 +63,7 @@ EFFECTIVE: tuple[tuple[Path_, tuple[str, ...]], ...] = (
 
 
 def _without_effect(root: Node) -> Iterator[Problem]:
-    for index, target in _sections(root, ("targets",)):
+    for index, target in sections(root, ("targets",)):
         url = target.child("url")
         scheme = url.value.partition(":")[0].lower() if url and isinstance(url.value, str) else ""
         if scheme not in KIND_OF_SCHEME:
@@ -87,7 +82,7 @@ def _said_by_the_target(node: Node) -> bool:
 
 
 def _routes(root: Node) -> Iterator[Problem]:
-    for name, route in _sections(root, ("pagerduty", "routes")):
+    for name, route in sections(root, ("pagerduty", "routes")):
         for field, text in _route_mistakes(
             {key: node.value for key, node in route.value.items() if node.value is not None}
         ):
@@ -110,7 +105,7 @@ def _route_mistakes(route: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _duplicate_names(root: Node) -> Iterator[Problem]:
     first: dict[str, str] = {}
-    for index, target in _sections(root, ("targets",)):
+    for index, target in sections(root, ("targets",)):
         name = target.child("name")
         if name is None or not isinstance(name.value, str):
             continue
@@ -126,7 +121,7 @@ def _route_names(root: Node) -> Iterator[Problem]:
     if not known:
         yield problem_at(root, ("pagerduty", "routes"), "there is no route; add `default: {routing_key: env:PD_KEY}`")
         return
-    for index, target in _sections(root, ("targets",)):
+    for index, target in sections(root, ("targets",)):
         for field, default in (("route", "default"), ("ticket_route", None)):
             node = target.child(field)
             name = node.value if node else default
@@ -140,7 +135,7 @@ def _addresses(root: Node) -> Iterator[Problem]:
     from probes.address import mistake_in
     from probes.tls.endpoint import host_name
 
-    for index, target in _sections(root, ("targets",)):
+    for index, target in sections(root, ("targets",)):
         url, server_name = target.child("url"), target.at(("tls", "server_name"))
         mistake = mistake_in(url.value) if url and isinstance(url.value, str) else None
         if mistake:
@@ -159,46 +154,3 @@ def _store(root: Node) -> Iterator[Problem]:
             parse_address(url.value)
         except UserError as error:
             yield problem_at(root, ("store", "url"), str(error).removeprefix("store.url: "))
-
-
-def _files(root: Node) -> Iterator[Problem]:
-    looked_at: dict[tuple[Path_, str], tuple[Complaint, ...]] = {}  # many targets share one file
-    for index, target in _sections(root, ("targets",)):
-        for path, check in FILE_CHECKS.items():
-            node = target.at(path)
-            if node is None or not isinstance(node.value, str):
-                continue
-            if (path, node.value) not in looked_at:
-                looked_at[path, node.value] = tuple(check(Path(node.value)))
-            for place, text in looked_at[path, node.value]:
-                yield Problem(place, "", text) if place else problem_at(root, ("targets", index, *path), text)
-
-
-def _runbook(file: Path) -> Iterator[Complaint]:
-    from alerts.runbook import RunbookError, read
-
-    name = shown_path(file)
-    try:
-        read(file, name)
-    except RunbookError as error:
-        for problem in error.problems:
-            line, _, text = problem.removeprefix(f"{name}:").partition(": ")
-            yield (f"{name}:{line}", text) if line.isdecimal() else (None, problem)
-
-
-def _ca_file(file: Path) -> Iterator[Complaint]:
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
-    except ssl.SSLError:
-        yield None, f"{shown_path(file)} holds no certificate in PEM form"
-    except OSError as error:
-        yield None, f"{shown_path(file)} cannot be read: {(error.strerror or 'unreadable').lower()}"
-
-
-def shown_path(file: Path) -> str:
-    """As short as it can be said to whoever stands in the current folder."""
-    here = Path.cwd()
-    return str(file.relative_to(here) if file.is_relative_to(here) else file)
-
-
-FILE_CHECKS: dict[Path_, Callable[[Path], Iterator[Complaint]]] = {("runbook",): _runbook, ("tls", "ca_file"): _ca_file}

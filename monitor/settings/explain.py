@@ -15,6 +15,7 @@ from monitor.settings.merge import model_at
 from monitor.settings.node import Node, Path_, Step
 from monitor.settings.problem import Problem, problem_at, shown
 from monitor.settings.traps import trap_of
+from probes.options import UNION_TAGS
 
 Said: TypeAlias = dict[str, Any]
 
@@ -38,13 +39,13 @@ _TEXT = {"string_type", "string_pattern_mismatch", "literal_error", "path_type"}
 _LIST = {"tuple_type", "list_type"}
 _EMPTY = "is empty; write what belongs here, or remove the line"
 LONGEST = 400
-_UNSEEN = {"pagerduty", "store", "headers", "dialogue"}  # sections of which an error never repeats a value
+_UNSEEN = {"pagerduty", "store", "headers", "dialogue", "auth", "proxy"}  # there errors never repeat a value
 
 
 def problems_of(error: ValidationError, root: Node) -> Iterator[Problem]:
     """One problem for each place and mistake, in the order of the settings."""
     for said in error.errors(include_url=False, include_input=False):
-        loc: Path_ = said["loc"]
+        loc: Path_ = tuple(step for step in said["loc"] if step not in UNION_TAGS)
         node, path = root.nearest(loc)
         kind = said["type"]
         if kind == "default_factory_not_called":  # told already of the field on which the default depends

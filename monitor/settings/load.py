@@ -11,9 +11,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from monitor.errors import UserError
-from monitor.settings.cross import FILE_CHECKS, cross_problems
+from monitor.settings.cross import cross_problems
 from monitor.settings.document import Unreadable, read_document
 from monitor.settings.explain import problems_of
+from monitor.settings.files import FILE_CHECKS
 from monitor.settings.merge import overlay, with_defaults
 from monitor.settings.model import Settings
 from monitor.settings.node import Node, Origin, Path_, node_of

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
@@ -79,6 +80,7 @@ def _under(model: type[BaseModel], defaults: Node, target: Node) -> Node:
     for name, own in target.value.items():
         section, below = section_of(model, name), fields.get(name)
         both = isinstance(own.value, dict) and below is not None and isinstance(below.value, dict)
+        both = both and not _is_mapping(model, name)
         fields[name] = _under(section, below, own) if section and both and below else own
     return target.with_value(fields)
 
@@ -86,8 +88,19 @@ def _under(model: type[BaseModel], defaults: Node, target: Node) -> Node:
 def section_of(model: type[BaseModel], name: Step) -> type[BaseModel] | None:
     """The model of the section called `name` in `model`, or of the sections in that mapping or list."""
     field = _field(model, name)
-    types = (field.annotation, *get_args(field.annotation)) if field else ()
+    types = _types_in(field.annotation) if field else ()
     return next((t for t in types if isinstance(t, type) and issubclass(t, BaseModel)), None)
+
+
+def _types_in(annotation: Any) -> Iterator[Any]:
+    yield annotation
+    for inner in get_args(annotation):
+        yield from _types_in(inner)
+
+
+def _is_mapping(model: type[BaseModel], name: Step) -> bool:
+    field = _field(model, name)
+    return field is not None and get_origin(field.annotation) is dict
 
 
 def model_at(path: Path_) -> type[BaseModel] | None:

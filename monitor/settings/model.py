@@ -17,6 +17,7 @@ from probes.quantity import Duration
 from probes.target import Target, TargetOptions
 
 REFERENCE_PATTERN = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$"
+PROXY_PATTERN = rf"{REFERENCE_PATTERN}|^https?://[^/@]+/?$"
 STORE_URL_PATTERN = rf"{REFERENCE_PATTERN}|^(sqlite|postgres(ql)?)(\+[a-z0-9]+)?://(?![^/]*:[^/]*@)"
 Reference = Annotated[SecretStr, WithJsonSchema({"type": "string", "pattern": REFERENCE_PATTERN})]
 StoreUrl = Annotated[SecretStr, WithJsonSchema({"type": "string", "pattern": STORE_URL_PATTERN})]

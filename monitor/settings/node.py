@@ -83,6 +83,14 @@ class Node:
         return self.with_value(children if isinstance(self.value, dict) else list(children.values()))
 
 
+def sections(root: Node, path: Path_) -> Iterator[tuple[Step, Node]]:
+    """The items of the list or mapping at `path` that are sections."""
+    node = root.at(path)
+    for step, item in node.children() if node else ():
+        if isinstance(item.value, dict):
+            yield step, item
+
+
 def node_of(value: Any, origin: Origin) -> Node:
     """Plain data as a tree in which every value has the same origin."""
     if isinstance(value, dict):

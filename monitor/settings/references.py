@@ -20,7 +20,17 @@ from probes.dialogue import Spoken
 MAX_SECRET_BYTES = 64 * 1024
 UNRESOLVED = "env:UNRESOLVED"
 SPOKEN = "what a dialogue sends"
+SECRETS_OF_AUTH: tuple[tuple[tuple[str, str], str], ...] = (
+    (("basic", "user"), "user"),
+    (("basic", "password"), "secret"),
+    (("digest", "user"), "user"),
+    (("digest", "password"), "secret"),
+    (("bearer", "token"), "secret"),
+    (("oauth2", "client_id"), "client"),
+    (("oauth2", "client_secret"), "secret"),
+)
 _HOW = "write env:NAME or file:PATH here, and put the secret there"
+_ALWAYS = ("key", "secret", "url")
 _SCHEME = re.compile(r"(?i)(basic|bearer|token|digest)\s")
 _WITHIN = re.compile(r"\$\{((?:env|file):[^}]*)\}")  # a reference in the midst of a text
 
@@ -61,25 +71,32 @@ def _concerns(root: Node, path: Path_, is_wanted: Callable[[str], bool]) -> bool
 
 
 def secret_fields(root: Node) -> Iterator[tuple[Path_, str]]:
-    """Where a secret may stand: (path, kind); kind is `key`, `url`, SPOKEN or the name of a header."""
+    """Where a secret may stand: (path, kind); kind is `key`, `secret`, `url`, SPOKEN, or the name of a header or the
+    like, which says whether it is one."""
     yield ("store", "url"), "url"
+    yield ("defaults", "proxy"), "url"
     routes = root.at(("pagerduty", "routes"))
     for name, _ in routes.children() if routes else ():
         yield ("pagerduty", "routes", name, "routing_key"), "key"
     targets = root.child("targets")
     for index, _ in targets.children() if targets else ():
-        headers = root.at(("targets", index, "headers"))
-        if headers and isinstance(headers.value, dict):
-            for name, _ in headers.children():
-                yield ("targets", index, "headers", name), str(name)
-        dialogue = root.at(("targets", index, "dialogue"))
+        target: Path_ = ("targets", index)
+        yield (*target, "proxy"), "url"
+        for path, kind in SECRETS_OF_AUTH:
+            yield (*target, "auth", *path), kind
+        for named in (("headers",), ("auth", "oauth2", "parameters")):
+            section = root.at((*target, *named))
+            if section and isinstance(section.value, dict):
+                for name, _ in section.children():
+                    yield (*target, *named, name), str(name)
+        dialogue = root.at((*target, "dialogue"))
         for number, _ in dialogue.children() if dialogue and isinstance(dialogue.value, list) else ():
-            yield ("targets", index, "dialogue", number, "send"), SPOKEN
+            yield (*target, "dialogue", number, "send"), SPOKEN
 
 
 def _value(node: Node, kind: str, environ: Mapping[str, str], base: Path, look_up: bool) -> str:
     if not isinstance(node.value, str):
-        wanted = "text; put it in quotes" if kind not in ("key", "url") else f"a reference to a secret; {_HOW}"
+        wanted = "text; put it in quotes" if kind not in _ALWAYS else f"a reference to a secret; {_HOW}"
         raise _Failed(f"must be {wanted}")
     if re.match(REFERENCE_PATTERN, node.value):
         return _looked_up(node.value, kind, environ, base) if look_up else node.value
@@ -116,7 +133,7 @@ def is_secret(kind: str, value: str) -> bool:
     """Whether `value`, written out, would give a secret away."""
     if kind == "url":
         return "@" in value and _password(value) is not None
-    return kind == "key" or is_secret_header(kind) or _SCHEME.match(value) is not None
+    return kind in ("key", "secret") or is_secret_header(kind) or _SCHEME.match(value) is not None
 
 
 def _looked_up(reference: str, kind: str, environ: Mapping[str, str], base: Path) -> str:

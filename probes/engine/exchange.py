@@ -53,6 +53,7 @@ class Exchange:
     phases: dict[Phase, float] = field(default_factory=dict)
     address: str | None = None
     session: TlsSession | None = None
+    sessions: tuple[TlsSession, ...] = ()
     clock: Clock | None = None
     held_up_seconds: float = 0.0  # the longest that this process is known to have been kept from its work
     http: HttpFacts | None = None
@@ -63,6 +64,7 @@ class Exchange:
     stage_since: float = 0.0  # time.monotonic(); without a stage: when the last one ended
     keep: tuple[str, float] | None = None  # keep the connection under this name, for so many seconds
     awaited: Callable[[], str] | None = None  # what is waited for, where the phase alone does not tell it
+    aside_seconds: float = 0.0  # what was done meanwhile that is no part of the service's answer
     steps: list[Step] | None = None  # a list: each step is to be kept, somebody wants to read them
     spans: list[Span] | None = None  # a list: when each phase went on is to be kept, too
 
@@ -96,6 +98,15 @@ class Exchange:
         """A step that takes no time took so long: what was measured around it may be the prober's own slowness."""
         self.held_up_seconds = max(self.held_up_seconds, seconds)
 
+    def set_aside(self, since: float, phases: dict[Phase, float]) -> None:
+        """What was asked since then counts for nothing: it was refused, and is asked again in another way. `phases` are
+        those from before it."""
+        self.enter(None)
+        self.phases = phases
+        self.aside_seconds += time.monotonic() - since
+        if self.spans is not None:
+            self.spans[:] = [span for span in self.spans if span.since_seconds < since]
+
     def note(self, what: str, detail: str | Callable[[], str] = "", at: float | None = None) -> None:
         """A step for those who watch; `at` when it was earlier than now. Costs nothing when nobody watches. A detail
         that takes time to make is given as a function: it is called when the probe is over, and delays no phase.
@@ -109,7 +120,8 @@ class Exchange:
         self.steps.append(step)
 
     def saw_session(self, session: TlsSession) -> None:
-        """Of several sessions (redirects) keep the one that ends first: its end is what breaks the target."""
+        """Of several sessions (redirects) `session` is the one that ends first: its end is what breaks the target."""
+        self.sessions += (session,)
         if self.session is None or session.not_after < self.session.not_after:
             self.session = session
 

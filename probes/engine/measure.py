@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from probes.context import ProbeContext
+from probes.engine.assertions import check_sessions
 from probes.engine.dial import addresses_of
 from probes.engine.each_address import MAX_ADDRESSES, combined
 from probes.engine.exchange import Exchange
@@ -44,7 +45,7 @@ async def measure(
     exchange = _exchange(target, context)
     timeout_seconds = target.timeout.total_seconds()
     exchange.note("started", lambda: f"{kind} probe, given up after {timeout_seconds:g} s", begun)
-    if target.addresses == "all":
+    if target.addresses == "all" and target.proxy is None:  # else it is the proxy that knows them
         result = await _measure_each(kind, target, context, ask, exchange, begun=begun, places=places)
     else:
         result = await _measure(kind, target, context, ask, exchange, begun=begun)
@@ -109,6 +110,7 @@ async def _measure(
     try:
         async with asyncio.timeout(begun + timeout_seconds - time.monotonic()):
             await ask(exchange, begun + timeout_seconds)
+        failed = check_sessions(target.expect.tls, exchange.sessions, datetime.now(UTC))
     except TimeoutError:
         now = time.monotonic()
         stood_still = max(now - begun - timeout_seconds, lag.longest_since(begun, now))
@@ -157,9 +159,10 @@ def _duration(exchange: Exchange, begun: float, now: float) -> tuple[float, bool
     """(seconds, whether they are by the kernel's clock). Judging the answer is no time of the service.
 
     With every phase by the kernel's clock the duration is their sum, which leaves out what the prober did between them;
-    else, and where a phase was broken off, it is the time from the beginning to the end of the last phase."""
+    else, and where a phase was broken off, it is the time from the beginning to the end of the last phase, without what
+    was set aside."""
     whole = exchange.stage is None and bool(exchange.phases)
     exchange.enter(None)
     if whole and exchange.clock is Clock.KERNEL:
         return sum(exchange.phases.values()), True
-    return max(0.0, (exchange.stage_since or now) - begun), False
+    return max(0.0, (exchange.stage_since or now) - begun - exchange.aside_seconds), False

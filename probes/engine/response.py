@@ -15,7 +15,8 @@ MAX_HEADER_BYTES = 65536
 @dataclass(slots=True)
 class Answer:
     """`body` is what was sent, not decompressed, at most the limit; `cut` says that there was more of it.
-    `content_length` is the header's value, -1 when it is absent. `trailers` are told of HTTP/2 only."""
+    `content_length` is the header's value, -1 when it is absent. `trailers` are told of HTTP/2 only. `packed` is how a
+    body is compressed that could not be unpacked."""
 
     status_code: int = 0
     version: str = ""
@@ -24,6 +25,11 @@ class Answer:
     cut: bool = False
     content_length: int = -1
     trailers: list[tuple[bytes, bytes]] | None = None
+    packed: str = ""
+
+    def values(self, name: bytes) -> list[bytes]:
+        """Of the header called `name`, in small letters."""
+        return [value for key, value in self.headers if len(key) == len(name) and key.lower() == name]
 
 
 class ResponseReader:

@@ -1,11 +1,14 @@
-"""Regular expressions of the user's over text of a service's, within a bound of CPU time."""
+"""A user's patterns and paths over what a service sent, within a bound of CPU time."""
 
 from __future__ import annotations
 
+import gc
 import re
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from types import FrameType
 
@@ -14,7 +17,10 @@ SEARCH_CPU_SECONDS = 0.25
 
 
 class SearchTooLong(Exception):
-    """The pattern was still searching when its CPU time was used up."""
+    """It was still searching when its CPU time was used up."""
+
+    def __init__(self) -> None:
+        super().__init__(f"took more than {SEARCH_CPU_SECONDS} s of CPU")
 
 
 class SearchTime:
@@ -34,8 +40,39 @@ class SearchTime:
             self.left_seconds -= time.thread_time() - began
 
 
+@contextmanager
+def cpu_bound(cpu_seconds: float = SEARCH_CPU_SECONDS) -> Iterator[None]:
+    """Raises SearchTooLong in what is done inside when that takes too long.
+
+    `re` holds the interpreter while it searches, but it looks for signals now and then: a timer of CPU time
+    interrupts it. Only a main thread gets signals, and a probe worker probes in its main thread; elsewhere the search
+    is not bounded.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    armed = True
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        if armed:
+            raise SearchTooLong
+
+    collects = gc.isenabled()
+    gc.disable()  # what is raised in a callback of the garbage collector goes nowhere
+    before = signal.signal(signal.SIGVTALRM, interrupt)
+    signal.setitimer(signal.ITIMER_VIRTUAL, cpu_seconds)
+    try:
+        yield
+    finally:
+        armed = False
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+        if collects:
+            gc.enable()
+
+
 @lru_cache(maxsize=16384)
-def _compiled(pattern: str) -> re.Pattern[str]:
+def compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern)
 
 
@@ -45,26 +82,7 @@ def search(pattern: str, text: str) -> bool:
 
 
 def find(pattern: str, text: str, cpu_seconds: float = SEARCH_CPU_SECONDS) -> re.Match[str] | None:
-    """The first match of `pattern` in `text`, within a bound of CPU time. Raises SearchTooLong.
-
-    `re` holds the interpreter while it searches, but it looks for signals now and then: a timer of CPU time
-    interrupts it. Only a main thread gets signals, and a probe worker probes in its main thread; elsewhere the search
-    is not bounded.
-    """
-    compiled = _compiled(pattern)
-    if threading.current_thread() is not threading.main_thread():
-        return compiled.search(text)
-    armed = True
-
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        if armed:
-            raise SearchTooLong
-
-    before = signal.signal(signal.SIGVTALRM, interrupt)
-    signal.setitimer(signal.ITIMER_VIRTUAL, cpu_seconds)
-    try:
-        return compiled.search(text)
-    finally:
-        armed = False
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, before)
+    """The first match of `pattern` in `text`, within a bound of CPU time. Raises SearchTooLong."""
+    expression = compiled(pattern)  # no part of what is bounded
+    with cpu_bound(cpu_seconds):
+        return expression.search(text)

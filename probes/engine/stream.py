@@ -120,7 +120,9 @@ class Stream:
         else:
             return False
         before, self._exchange = self._exchange, exchange
-        exchange.address, exchange.session = before.address, before.session
+        exchange.address = before.address
+        if before.session is not None:
+            exchange.saw_session(before.session)
         if self._arrivals is not None:
             self._arrivals = Arrivals()
         exchange.clock = Clock.KERNEL if self._arrivals is not None else Clock.USER

@@ -52,6 +52,14 @@ def _http_version(http: HttpFacts) -> float:
         return 0
 
 
+def _unpacked_bytes(http: HttpFacts) -> int:
+    return http.body_bytes if http.unpacked_bytes is None else http.unpacked_bytes
+
+
+def _last_modified(http: HttpFacts) -> float:
+    return NONE if http.last_modified_seconds is None else http.last_modified_seconds
+
+
 def _hop_limit(icmp: IcmpFacts) -> int:
     return NONE if icmp.hop_limit is None else icmp.hop_limit
 
@@ -65,6 +73,8 @@ FACTS = (
     Fact("http", "version", code="d", read=_http_version),
     Fact("http", "redirects"),
     Fact("http", "content_length", without=NONE),
+    Fact("http", "unpacked", read=_unpacked_bytes),
+    Fact("http", "last_modified", without=NONE, code="d", read=_last_modified),
     Fact("dns", "answers"),
     Fact("dns", "authority"),
     Fact("dns", "additional"),

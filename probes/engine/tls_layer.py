@@ -44,12 +44,14 @@ class TlsLayer:
     def read(self) -> bytes:
         """The next bytes of the answer; empty when more has to come first. Raises ssl.SSLError."""
         try:
-            return self.ssl_object.read(READ_BYTES)
+            data = self.ssl_object.read(READ_BYTES)
         except ssl.SSLWantReadError:
             return b""
         except ssl.SSLZeroReturnError:
-            self.ended = True
-            return b""
+            data = b""
+        # Python tells the end (close_notify) in either way. The connection may stay open after it.
+        self.ended = not data
+        return data
 
     def write(self, data: bytes) -> None:
         self.ssl_object.write(data)

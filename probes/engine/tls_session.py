@@ -23,24 +23,44 @@ def client_context(options: TlsOptions, alpn: tuple[str, ...] = ()) -> ssl.SSLCo
     """A context for these options; building one takes milliseconds, so they are kept. With `ca_file` only the
     authorities in it are trusted, else the system's. A file that was changed is read anew.
 
-    Raises Unanswered with the reason `internal` when `ca_file` cannot be used.
+    Raises Unanswered with the reason `internal` when one of the files cannot be used.
     """
-    path = options.ca_file
+    files = (options.ca_file, options.client_cert, options.client_key)
+    file: Path | None = None
+    changed_ns = []
     try:
-        changed_ns = path.stat().st_mtime_ns if path else 0
-        return _context(path, changed_ns, options.verify, alpn)
+        for file in files:
+            changed_ns.append(file.stat().st_mtime_ns if file else 0)
+    except OSError as error:
+        raise Unanswered(FailureReason.INTERNAL, f"{file} of tls cannot be read: {error.strerror}") from None
+    try:
+        return _context(*files, tuple(changed_ns), options.verify, alpn)
     except (OSError, ssl.SSLError) as error:
-        raise Unanswered(FailureReason.INTERNAL, f"tls.ca_file {path} cannot be used: {error}") from None
+        told = ", ".join(f"{name} {file}" for name, file in zip(_FILES, files, strict=True) if file)
+        raise Unanswered(FailureReason.INTERNAL, f"{told} of tls cannot be used: {error}") from None
+
+
+_FILES = ("ca_file", "client_cert", "client_key")
 
 
 @lru_cache(maxsize=256)
-def _context(ca_file: Path | None, _changed_ns: int, verify: bool, alpn: tuple[str, ...]) -> ssl.SSLContext:
+def _context(
+    ca_file: Path | None,
+    client_cert: Path | None,
+    client_key: Path | None,
+    _changed_ns: tuple[int, ...],
+    verify: bool,
+    alpn: tuple[str, ...],
+) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
     if alpn:
         context.set_alpn_protocols(list(alpn))
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+    if client_cert:
+        # Without a passphrase to try OpenSSL would ask for one on the terminal.
+        context.load_cert_chain(client_cert, client_key, password="")
     return context
 
 

@@ -11,6 +11,7 @@ from probes.engine.exchange import Exchange
 from probes.engine.failures import Unanswered
 from probes.engine.http1 import ask_http1
 from probes.engine.kept import KeptStreams
+from probes.engine.proxy import check_answer, open_through
 from probes.engine.resolve import Resolver
 from probes.engine.response import Answer, ResponseReader
 from probes.engine.stream import Stream, open_stream
@@ -30,6 +31,8 @@ async def fetch(wire: Wire, exchange: Exchange, deadline: float, resolver: Resol
 
     The body comes as it was sent, cut at the exchange's `max_body_bytes`: a compressed bomb stays as small as it came.
     """
+    if wire.proxy is not None:
+        exchange.keep = None
     if exchange.keep is not None:
         kept = _kept.take(exchange.keep[0], wire, exchange)
         if kept is not None:
@@ -40,7 +43,10 @@ async def fetch(wire: Wire, exchange: Exchange, deadline: float, resolver: Resol
                 if exchange.stage is not Phase.PROCESSING or unanswered.failure.reason is not FailureReason.RESET:
                     raise
                 exchange.forget_phases()
-    stream = await open_stream(wire.host, wire.port, exchange, deadline=deadline, resolver=resolver)
+    if wire.proxy is None:
+        stream = await open_stream(wire.host, wire.port, exchange, deadline=deadline, resolver=resolver)
+    else:
+        stream = await open_through(wire.proxy, wire, exchange, deadline, resolver)
     try:
         if wire.secure:
             alpn = ALPN_WITH_HTTP2 if exchange.http2 else ALPN
@@ -48,7 +54,10 @@ async def fetch(wire: Wire, exchange: Exchange, deadline: float, resolver: Resol
     except BaseException:
         stream.close()
         raise
-    return await _ask(stream, wire, exchange)
+    answer = await _ask(stream, wire, exchange)
+    if wire.proxy is not None:
+        check_answer(wire.proxy, wire, answer)
+    return answer
 
 
 async def _ask(stream: Stream, wire: Wire, exchange: Exchange) -> Answer:
@@ -74,8 +83,8 @@ class ProbeTransport(httpx.AsyncBaseTransport):
     """`fetch` for httpx: for what needs more than one request, or a user's own code.
 
     `request.extensions["exchange"]` may hold an Exchange: its bounds are kept and it is filled, also when the request
-    fails; `extensions["deadline"]` a deadline. Bodies are not decompressed unless the caller asks httpx for it.
-    Failures are raised as `ProbeTransportError`.
+    fails; `extensions["deadline"]` a deadline; `extensions["proxy"]` a Proxy. Bodies are not decompressed unless the
+    caller asks httpx for it. Failures are raised as `ProbeTransportError`.
     """
 
     def __init__(self, *, resolver: Resolver = SYSTEM_RESOLVER) -> None:

@@ -18,7 +18,7 @@ from monitor.delivery import DeliveryStats
 from monitor.metrics import Metrics
 from monitor.store import OutboxStats
 from probes.engine.pool import PoolStats
-from probes.result import FailureReason, GradeFacts, Phase
+from probes.result import FailureReason, GradeFacts, HttpFacts, Phase
 from probes.target import Target
 from tests.support import fleet
 from tests.support.process import program
@@ -77,6 +77,19 @@ def test_what_is_exposed_is_the_catalogue_exactly() -> None:
 def test_every_reason_and_phase_is_in_the_catalogues_words() -> None:
     for label, names in (("reason", FailureReason), ("phase", Phase)):
         assert [name for name in names if f"`{name}`" not in LABELS[label]] == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "regex"), [(FailureReason.BODY, 1), (FailureReason.HEADER, 1), (FailureReason.JSON, 0)]
+)
+def test_a_pattern_that_failed_is_told_of_body_and_header(reason: FailureReason, regex: int) -> None:
+    metrics = Metrics(fleet.TARGETS, region=fleet.REGION)
+    target = next(target for target in fleet.TARGETS if target.kind == "http")
+    http = HttpFacts(status_code=200, version="1.1", redirects=0, body_bytes=9, content_length=9)
+    metrics.observe([replace(fleet.result(target.name, fails=reason), http=http)])
+    assert value(metrics, "probe_failed_due_to_regex", target=target.name) == regex
+    assert value(metrics, "probe_http_uncompressed_body_length", target=target.name) == 9
+    assert value(metrics, "probe_http_last_modified_timestamp_seconds", target=target.name) is None
 
 
 @pytest.mark.parametrize("metrics", [fed(), Metrics(region="none")], ids=["fed", "empty"])

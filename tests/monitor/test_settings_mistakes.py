@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+import trustme
 
 from monitor.errors import UserError
 from monitor.settings import load
@@ -169,7 +170,22 @@ def test_a_wrong_value_is_told_in_plain_words(tmp_path: Path, text: str, said: s
             ", expect: {json: {a: on}}",
             "expect.json.a: on without quotes is true in YAML; write that, or put it in quotes",
         ),
-        (", expect: {json: {a: {b: 1}}}", "expect.json.a: must be text, a number, true, false or null"),
+        (", expect: {json: {a: {b: 1}}}", "expect.json.a.b: is not a field here; known are matches, exists, min, max"),
+        (", expect: {json: {a: {matches: '('}}}", "expect.json.a.matches: '(' is not a regular expression"),
+        (", expect: {json: {a: {}}}", "expect.json.a: expects nothing; write one of matches, exists, min, max"),
+        (", expect: {json: {a: {min: 2, max: 1}}}", "expect.json.a: min (2) is more than max (1)"),
+        (", expect: {json: {a: {exists: false, min: 1}}}", "expect.json.a: what must not exist cannot be held"),
+        (", expect: {json: {'$.a[': 1}}", "expect.json: '$.a[' is not a JSONPath"),
+        (", expect: {json: {a: [1]}}", "expect.json.a: must be text, a number, true, false or null"),
+        (", expect: {headers: {Accept: '('}}", "expect.headers.Accept: '(' is not a regular expression"),
+        (", expect: {headers: {a b: x}}", "expect.headers.a b: the name must be of the form"),
+        (", expect: {http_version: [1.1]}", "1.1 without quotes is a number in YAML"),
+        (", expect: {http_version: ['3']}", "'3' must be one of '1.0', '1.1' or '2'"),
+        (", expect: {tls: {version: '1.4'}}", "'1.4' must be one of '1.0'"),
+        (", expect: {tls: {expiry: soon}}", "expect.tls.expiry: 'soon' is not a duration"),
+        (", proxy: proxy.example.com:3128", "proxy: must be an address such as http://proxy.example.com:3128"),
+        (", auth: {}", "auth: has nothing; write exactly one of basic, bearer, digest, oauth2"),
+        (", tls: {client_key: m.yaml}", "tls: client_key is of no use without client_cert"),
         (", headers: {X-Version: 1}", "targets[api].headers.X-Version: must be text; put it in quotes"),
         (", headers: {'X Version': a}", "'X Version' is not the name of a header"),
         (", timeout: 1m", "targets[api].timeout: timeout (1m) must not be longer than every (10s)"),
@@ -322,3 +338,30 @@ def test_what_a_target_says_without_effect_is_told_but_not_what_defaults_say_for
 def test_mistakes_of_tcp_tls_and_icmp_targets(tmp_path: Path, target: str, said: str) -> None:
     (told,) = problems(tmp_path, f"{ROUTES}targets: [{{name: t, {target}}}]\n")
     assert told.startswith(f"m.yaml:2: targets[t].{said}")
+
+
+def test_a_certificate_and_a_key_that_do_not_belong_together_are_told(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    for name in ("a", "b"):
+        issued = authority.issue_cert(f"{name}.example")
+        issued.cert_chain_pems[0].write_to_path(tmp_path / f"{name}.pem")
+        issued.private_key_pem.write_to_path(tmp_path / f"{name}.key")
+        issued.private_key_and_cert_chain_pem.write_to_path(tmp_path / f"{name}.both")
+    (tmp_path / "text").write_text("not PEM")
+    for tls, said in {
+        "client_cert: a.pem, client_key: b.key": "tls.client_key: the key in b.key is not that of the certificate in a",
+        "client_cert: a.pem": "tls.client_cert: a certificate and its private key, without a passphrase, in PEM form",
+        "client_cert: text, client_key: a.key": "are not to be had from text and a.key",
+        "client_cert: none.pem, client_key: a.key": "tls.client_cert: none.pem cannot be read: no such file",
+        "client_cert: a.pem, client_key: none.key": "tls.client_key: none.key cannot be read: no such file",
+    }.items():
+        (told,) = problems(tmp_path, ROUTES + TARGET % f", tls: {{{tls}}}")
+        assert said in told
+    own = "{client_cert: b.both, client_key: null}"
+    (tmp_path / "m.yaml").write_text(
+        f"{ROUTES}defaults: {{tls: {{client_cert: a.pem, client_key: a.key}}}}\n"
+        f"targets: [{{name: a, url: 'https://a'}}, {{name: b, url: 'https://b', tls: {own}}}]\n"
+    )
+    a, b = load(tmp_path / "m.yaml", environ={}).settings.targets
+    assert (a.tls.client_cert, a.tls.client_key) == (tmp_path / "a.pem", tmp_path / "a.key")
+    assert (b.tls.client_cert, b.tls.client_key) == (tmp_path / "b.both", None)

@@ -70,6 +70,21 @@ def described(field: dict[str, Any]) -> bool:
         (("targets", 0, "headers", "Authorization"), "Bearer abc"),
         (("targets", 0, "headers", "x-api-key"), "abc"),
         (("targets", 0, "headers", "Accept"), 1),
+        (("targets", 0, "auth"), {}),
+        (("targets", 0, "auth"), {"bearer": {"token": "abc"}}),
+        (("targets", 0, "auth"), {"bearer": {"token": "env:A"}, "basic": {"user": "a", "password": "env:B"}}),
+        (("targets", 0, "auth"), {"basic": {"user": "a", "password": "b"}}),
+        (("targets", 0, "auth"), {"oauth2": {"token_url": "http://a", "client_id": "a", "client_secret": "b"}}),
+        (("targets", 0, "auth"), {"kerberos": {}}),
+        (("targets", 0, "proxy"), "http://user:s3cr3t-of-a-proxy@proxy:3128"),
+        (("targets", 0, "proxy"), "socks5://proxy:1080"),
+        (("defaults", "proxy"), "proxy:3128"),
+        (("targets", 0, "expect", "json", "a"), {"mtaches": "a"}),
+        (("targets", 0, "expect", "json", "a"), ["a"]),
+        (("targets", 0, "expect", "headers"), {"A": 1}),
+        (("targets", 0, "expect", "size"), {"max": -1}),
+        (("targets", 0, "expect", "http_version"), ["3"]),
+        (("targets", 0, "expect", "tls"), {"version": 1.2}),
         (("pagerduty", "routes", "default", "routing_key"), "0123456789abcdef0123456789abcdef"),
         (("pagerduty", "routes", "default"), {}),
         (("pagerduty", "routes", "default", "driver"), "email"),
@@ -108,7 +123,8 @@ def fields_of(path: str, part: dict[str, Any]) -> list[str]:
 
 def test_the_manual_names_every_field_and_no_other() -> None:
     parts = SCHEMA["$defs"]
-    own = [name for name in parts["Target"]["properties"] if name not in parts["TargetOptions"]["properties"]]
-    known = [*fields_of("", SCHEMA), *own, *parts["Route"]["properties"]]
+    common = parts["TargetOptions"]["properties"]
+    own = {name: field for name, field in parts["Target"]["properties"].items() if name not in common}
+    known = [*fields_of("", SCHEMA), *fields_of("", {"properties": own}), *parts["Route"]["properties"]]
     manual = (EXAMPLE.parents[1] / "settings.md").read_text().partition("## Fields")[2]
     assert re.findall(r"^\| `([^`]+)`", manual, re.MULTILINE) == known

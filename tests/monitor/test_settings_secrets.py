@@ -15,6 +15,7 @@ from monitor.settings import load
 SECRET = "s3cr3t-Pa55word"  # not one that its look betrays
 PD_KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"  # as PagerDuty makes them
 TARGET = "targets: [{name: api, url: 'http://a'%s}]\n"
+CLIENT = "token_url: 'http://b', client_id: c, "
 SINK = "pagerduty: {routes: {default: {driver: sink, file: p}}}\n"
 
 
@@ -72,6 +73,24 @@ def refused(folder: Path, text: str, environ: Mapping[str, str] | None = None) -
         SINK + TARGET % ", headers: {Authorization: [%s]}",
         SINK + TARGET % ", headers: [Authorization, %s]",
         SINK + TARGET % ", headers: '%s'",
+        SINK + TARGET % ", auth: '%s'",
+        SINK + TARGET % ", auth: {basic: {user: a, password: '%s'}}",
+        SINK + TARGET % ", auth: {basic: {user: a, password: [%s]}}",
+        SINK + TARGET % ", auth: {basic: '%s'}",
+        SINK + TARGET % ", auth: {digest: {user: a, password: '%s'}}",
+        SINK + TARGET % ", auth: {digest: {user: a, pasword: '%s'}}",
+        SINK + TARGET % ", auth: {bearer: {token: '%s'}}",
+        SINK + TARGET % ", auth: {bearer: {token: env:A, tokn: '%s'}}",
+        SINK + TARGET % (", auth: {oauth2: {" + CLIENT + "client_secret: '%s'}}"),
+        SINK + TARGET % ", auth: {oauth2: {token_url: 'http://u:%s@b', client_id: c, client_secret: env:A}}",
+        SINK + TARGET % ", auth: {oauth2: {token_url: '%s', client_id: c, client_secret: env:A}}",
+        SINK + TARGET % (", auth: {oauth2: {" + CLIENT + "client_secret: env:A, parameters: {api_token: '%s'}}}"),
+        SINK + TARGET % (", auth: {oauth2: {" + CLIENT + "client_secret: env:A, scopes: ['a %s']}}"),
+        SINK + TARGET % ", auth: {bearer: {token: env:A}}, headers: {Authorization: 'Bearer %s'}",
+        SINK + TARGET % ", proxy: 'http://user:%s@proxy:3128'",
+        SINK + TARGET % ", proxy: '%s'",
+        SINK + TARGET % ", proxy: [%s]",
+        SINK + "defaults: {proxy: 'http://user:%s@proxy:3128'}\n" + TARGET % "",
         SINK + TARGET % ", authorization: %s",
         SINK + TARGET % ", headers: {Cookie: \"%s\\r\\nX: y\"}",
         SINK + "targets: [{name: api, url: 'https://user:%s@example.com'}]\n",
@@ -149,6 +168,41 @@ def test_a_reference_that_leads_nowhere_is_told_with_its_field(tmp_path: Path, r
         load(file, environ={"EMPTY": "", "LINES": "a-key\nanother", "SHORT": "abc", "SPACE": "two words"})
     (problem,) = caught.value.problems
     assert problem.startswith(f"{file}:4: pagerduty.routes.default.routing_key: {said}")
+
+
+def test_what_auth_and_proxy_refer_to_is_looked_up_and_masked(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret-of-a-client\n")
+    (tmp_path / "m.yaml").write_text(
+        SINK
+        + """\
+defaults: {proxy: env:PROXY}
+targets:
+  - name: a
+    url: http://a
+    auth:
+      oauth2: {token_url: 'http://b', client_id: env:ID, client_secret: file:secret, parameters: {key: env:KEY, x: y}}
+  - {name: b, url: 'http://b', proxy: null, auth: {basic: {user: prober, password: env:PASSWORD}}}
+"""
+    )
+    values = {"PROXY": "http://u:pass-of-proxy@p:1", "ID": "id-of-client", "KEY": "key-one", "PASSWORD": "pass-of-b"}
+    a, b = load(tmp_path / "m.yaml", environ=values).settings.targets
+    assert a.proxy is not None
+    assert a.proxy.get_secret_value() == values["PROXY"]
+    assert a.auth is not None
+    assert a.auth.oauth2 is not None
+    assert a.auth.oauth2.client_id.get_secret_value() == "id-of-client"
+    assert a.auth.oauth2.client_secret.get_secret_value() == "secret-of-a-client"
+    assert {name: each.get_secret_value() for name, each in a.auth.oauth2.parameters.items()} == {
+        "key": "key-one",
+        "x": "y",
+    }
+    assert b.proxy is None
+    assert b.auth is not None
+    assert b.auth.basic is not None
+    assert b.auth.basic.user.get_secret_value() == "prober"
+    told = "pass-of-proxy id-of-client secret-of-a-client key-one pass-of-b prober"
+    assert redact(told) == "*** *** *** *** *** prober"
+    assert not any(secret in repr((a, b)) for secret in told.split()[:-1])
 
 
 def test_what_is_read_as_a_secret_is_masked_from_then_on(tmp_path: Path) -> None:

@@ -137,6 +137,57 @@ async def test_expectations(nginx: Nginx, path: str, expect: dict[str, object], 
     assert result.http is not None
 
 
+@pytest.mark.parametrize(
+    ("path", "expect", "failure"),
+    [
+        ("/", {"headers": {"server": "^nginx/"}, "not_headers": {"Content-Type": "json", "X-None": "."}}, None),
+        ("/", {"headers": {"Server": "apache"}}, FailureReason.HEADER),
+        ("/", {"headers": {"X-None": "."}}, FailureReason.HEADER),
+        ("/", {"not_headers": {"Server": "nginx"}}, FailureReason.HEADER),
+        ("/", {"size": {"min": 35, "max": 35}}, None),
+        ("/", {"size": {"max": 34}}, FailureReason.TOO_LARGE),
+        ("/", {"size": {"min": 36}}, FailureReason.BODY),
+        ("/", {"http_version": ["1.1"]}, None),
+        ("/", {"http_version": ["2"]}, FailureReason.VERSION),
+        ("/json", {"json": {"$.checks[?@.lag > 0].status": "ok"}}, None),
+        ("/json", {"json": {"checks.0.lag": {"max": 0}}}, FailureReason.JSON),
+        ("/", {"tls": {"version": "1.2", "expiry": "1d"}}, None),
+        ("/", {"tls": {"expiry": "1000000d"}}, FailureReason.CERTIFICATE),
+    ],
+)
+async def test_expectations_of_all_of_the_answer(
+    nginx: Nginx, path: str, expect: dict[str, object], failure: FailureReason | None
+) -> None:
+    result = await probe(nginx.https_url + path, tls={"ca_file": nginx.ca_file}, expect=expect)
+    assert reason(result) is failure, result.failure
+
+
+async def test_tls_that_is_expected_must_be_there_and_new_enough(nginx: Nginx, tmp_path: Path) -> None:
+    expect = {"tls": {"version": "1.3"}}
+    assert reason(await probe(nginx.http_url, expect=expect)) is FailureReason.VERSION
+    with Nginx(tmp_path, locations="ssl_protocols TLSv1.2; location / { return 204; }") as server:
+        old = await probe(server.https_url, tls={"ca_file": server.ca_file}, expect=expect)
+    assert detail(old) == "TLS 1.2, expected TLS 1.3 or newer"
+
+
+async def test_an_answer_that_is_asked_for_compressed_is_unpacked_for_what_is_expected(tmp_path: Path) -> None:
+    locations = f"gzip on; gzip_min_length 1; gzip_types text/plain; root {tmp_path}; default_type text/plain;"
+    (tmp_path / "long").write_text("all is well\n" * 100)
+    with Nginx(tmp_path, locations=locations) as server:
+        asked = {
+            "headers": {"Accept-Encoding": "gzip"},
+            "expect": {"body": {"regex": "is well"}, "size": {"min": 1200}},
+        }
+        packed, plain = await probe(server.http_url + "/long", **asked), await probe(server.http_url + "/long")
+    assert packed.failure is None
+    assert packed.http is not None
+    assert plain.http is not None
+    assert packed.http.body_bytes < 100
+    assert packed.http.unpacked_bytes == plain.http.body_bytes == 1200
+    assert plain.http.unpacked_bytes is None
+    assert plain.http.last_modified_seconds == int((tmp_path / "long").stat().st_mtime)
+
+
 async def test_a_redirect_is_followed_and_counted(nginx: Nginx) -> None:
     result = await probe(nginx.http_url + "/moved")
     assert result.ok

@@ -38,7 +38,8 @@ async def answer_all(peer: Peer) -> None:
 
 
 async def test_later_probes_have_no_connect_and_no_tls(nginx: Nginx) -> None:
-    asked = target(nginx.https_url, reuse=True, tls={"ca_file": nginx.ca_file})
+    expect = {"tls": {"version": "1.2"}}
+    asked = target(nginx.https_url, reuse=True, tls={"ca_file": nginx.ca_file}, expect=expect)
     first, second, third = await probes(asked, 3)
     assert set(dict(first.phases)) >= CONNECTING
     for again in (second, third):

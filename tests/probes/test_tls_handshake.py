@@ -34,6 +34,17 @@ async def test_a_certificate_that_does_not_verify_is_told(nginx: Nginx) -> None:
         assert not result.tls.verified
 
 
+async def test_the_session_is_held_to_what_is_expected(nginx: Nginx) -> None:
+    for expect, failure in (
+        ({"version": "1.2", "expiry": "1d"}, None),
+        ({"expiry": "1000000d"}, FailureReason.CERTIFICATE),
+    ):
+        result = await probe(
+            f"tls://localhost:{nginx.https_port}", tls={"ca_file": nginx.ca_file}, expect={"tls": expect}
+        )
+        assert reason(result) is failure
+
+
 async def test_without_verification_the_session_says_so(nginx: Nginx) -> None:
     result = await probe(f"tls://127.0.0.1:{nginx.https_port}", tls={"verify": False})
     assert result.failure is None

@@ -84,7 +84,15 @@ def _http(kind: str) -> HttpFacts | None:
     if kind == "websocket":
         return HttpFacts(status_code=101, version="1.1", redirects=0, body_bytes=0, content_length=-1)
     if kind == "http":
-        return HttpFacts(status_code=200, version="1.1", redirects=0, body_bytes=12, content_length=12)
+        return HttpFacts(
+            status_code=200,
+            version="1.1",
+            redirects=0,
+            body_bytes=12,
+            content_length=12,
+            unpacked_bytes=40,
+            last_modified_seconds=1.7e9,
+        )
     return None
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Awaitable, Callable, Iterator
@@ -32,6 +33,7 @@ class Peer:
     async def send(self, data: bytes) -> None:
         self.writer.write(data)
         await self.writer.drain()
+        await asyncio.sleep(0)  # TLS that shuts down takes everything at once, for nothing
         self.sent_bytes += len(data)
 
     async def send_for_ever(self, data: bytes) -> None:
@@ -49,6 +51,7 @@ class Peer:
         await self.reader.read()  # until the client gives up
 
     def reset(self) -> None:
+        """What was sent may be lost with it."""
         sock = self.writer.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
@@ -67,6 +70,10 @@ async def closes_at_once(peer: Peer) -> None:
 
 async def resets_in_the_body(peer: Peer) -> None:
     await peer.send(OK + b"Content-Length: 1000\r\n\r\nhalf of")
+    peer.reset()
+
+
+async def resets_at_once(peer: Peer) -> None:
     peer.reset()
 
 
@@ -90,6 +97,8 @@ async def sends_and_hangs(data: bytes, peer: Peer) -> None:
 
 
 BOMB = gzip.compress(bytes(50_000_000))
+TWICE = gzip.compress(BOMB)
+PACKED = OK + b"Content-Encoding: %b\r\nContent-Length: %d\r\n\r\n%b"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 BEHAVIOURS: dict[str, Behaviour] = {
     "never_answers": never_answers,
@@ -97,29 +106,46 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "closes_in_the_headers": partial(sends, OK + b"Content-Le"),
     "closes_in_the_body": partial(sends, OK + b"Content-Length: 100\r\n\r\nonly this"),
     "closes_in_a_chunk": partial(sends, CHUNKED + b"64\r\nonly this"),
+    "resets_at_once": resets_at_once,
     "resets_in_the_body": resets_in_the_body,
     "drips_headers": partial(drips, OK, b"X-A: b\r\n"),
     "drips_body": partial(drips, OK + b"Content-Length: 1000000\r\n\r\n", b"x"),
+    "drips_chunks": partial(drips, CHUNKED, b"1\r\nx\r\n"),
+    "drips_trailers": partial(drips, CHUNKED + b"2\r\nok\r\n0\r\n", b"X-A: b\r\n"),
+    "drips_interim": partial(drips, b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
     "hangs_in_the_body": partial(sends_and_hangs, OK + b"Content-Length: 1000\r\n\r\nhalf of"),
     "endless_headers": partial(sends_for_ever, OK, b"X-Padding: " + BLOCK[:1000] + b"\r\n"),
     "endless_header": partial(sends_for_ever, OK + b"X-Padding: ", BLOCK),
+    "endless_line": partial(sends_for_ever, b"HTTP/1.1 200 ", BLOCK),
+    "endless_empty_lines": partial(sends_for_ever, b"", b"\r\n" * 30_000),
     "endless_interim": partial(sends_for_ever, b"", b"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n" * 100),
     "endless_bare_interim": partial(sends_for_ever, b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100),
     "endless_body": partial(sends_for_ever, OK + b"\r\n", BLOCK),
     "gigabyte_body": partial(sends_for_ever, OK + b"Content-Length: 1073741824\r\n\r\n", BLOCK),
     "endless_chunks": partial(sends_for_ever, CHUNKED, b"10000\r\n" + BLOCK + b"\r\n"),
     "endless_chunk_extension": partial(sends_for_ever, CHUNKED + b"1;", BLOCK),
+    "endless_chunk_size": partial(sends_for_ever, CHUNKED, b"0" * 65536),
     "endless_trailers": partial(sends_for_ever, CHUNKED + b"2\r\nok\r\n0\r\n", b"X-Padding: " + BLOCK[:1000] + b"\r\n"),
     "not_http": partial(sends, b"SSH-2.0-OpenSSH_9.2p1\r\n" * 4),
+    "not_http_status": partial(sends, b"HTTP/1.1 20 OK\r\n\r\n"),
+    "not_http_version": partial(sends, b"HTTP/9.9 200 OK\r\nContent-Length: 0\r\n\r\n"),
+    "not_http_length": partial(sends, OK + b"Content-Length: many\r\n\r\n"),
+    "not_http_both": partial(sends, OK + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    "not_http_chunk": partial(sends, CHUNKED + b"two\r\nok\r\n"),
+    "http_2": partial(sends, b"\x00\x00\x12\x04\x00\x00\x00\x00\x00" + bytes(18)),
     "not_text": partial(sends, OK + b"Content-Length: 8\r\n\r\n\xff\xfe ok \x80\xc3"),
-    "compressed_bomb": partial(sends, OK + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(BOMB) + BOMB),
+    "compressed_bomb": partial(sends, PACKED % (b"gzip", len(BOMB), BOMB)),
+    "compressed_twice": partial(sends, PACKED % (b"gzip, gzip", len(TWICE), TWICE)),
+    "not_compressed": partial(sends, PACKED % (b"gzip", 2, b"ok")),
 }
 
 
 class Misbehaving:
-    """A server that treats every connection by one of `BEHAVIOURS`, or by a function of the test's own."""
+    """A server that treats every connection by one of `BEHAVIOURS`, or by a function of the test's own; after the
+    handshake, if it is given a TLS context."""
 
-    def __init__(self, behaviour: str | Behaviour) -> None:
+    def __init__(self, behaviour: str | Behaviour, *, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self._behave = BEHAVIOURS[behaviour] if isinstance(behaviour, str) else behaviour
         self._peers: list[Peer] = []
         self.requests: list[bytes] = []
@@ -135,7 +161,7 @@ class Misbehaving:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}/"
 
     @property
     def connections(self) -> int:
@@ -146,7 +172,8 @@ class Misbehaving:
         return sum(peer.sent_bytes for peer in self._peers)
 
     async def _serve(self) -> None:
-        async with await asyncio.start_server(self._talk, sock=self._listening):
+        waits = {"ssl_shutdown_timeout": 0.2} if self._tls else {}
+        async with await asyncio.start_server(self._talk, sock=self._listening, ssl=self._tls, **waits):
             await self._stop.wait()
         talking = asyncio.all_tasks() - {asyncio.current_task()}
         for task in talking:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.engine.assertions import at_path, body_text, check
+from probes.engine.assertions import body_text, check, check_tls
 from probes.engine.response import Answer
 from probes.engine.search import SEARCH_CPU_SECONDS, SearchTooLong, search
-from probes.options import Expect
-from probes.result import FailureReason
+from probes.options import Expect, TlsExpect
+from probes.result import FailureReason, TlsSession
 
 CATASTROPHE = "(a+)+$"
 LONG_FOR_IT = "a" * 60 + "b"
@@ -26,9 +28,18 @@ JSON = st.recursive(
 )
 
 
-def answer(body: bytes = b"", *, status: int = 200, content_type: bytes = b"", cut: bool = False) -> Answer:
-    headers = [(b"Content-Type", content_type)] if content_type else []
-    return Answer(status_code=status, version="1.1", headers=headers, body=body, cut=cut)
+def answer(
+    body: bytes = b"",
+    *,
+    status: int = 200,
+    content_type: bytes = b"",
+    cut: bool = False,
+    headers: Sequence[tuple[bytes, bytes]] = (),
+    version: str = "1.1",
+    packed: str = "",
+) -> Answer:
+    own = [(b"Content-Type", content_type)] if content_type else []
+    return Answer(status_code=status, version=version, headers=[*own, *headers], body=body, cut=cut, packed=packed)
 
 
 def reason(expect: dict[str, Any], given_answer: Answer) -> FailureReason | None:
@@ -78,16 +89,6 @@ def test_json_values_compare_as_json_does(value: Any, wanted: Any, same: bool) -
     assert (reason({"json": {"a": wanted}}, answer(body)) is None) is same
 
 
-@pytest.mark.parametrize("path", ["a.b", "list.2", "list.x", "list.-1", "", "a.", "list.0.0", "list.²"])
-def test_a_path_that_leads_nowhere(path: str) -> None:
-    with pytest.raises(LookupError):
-        at_path({"a": 1, "list": ["x", "y"]}, path)
-
-
-def test_a_numeric_step_is_an_index_of_a_list_and_a_key_of_an_object() -> None:
-    assert at_path([{"0": "x"}], "0.0") == "x"
-
-
 @given(st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode()), st.text(max_size=8))
 def test_no_body_makes_a_check_raise(body: bytes, path: str) -> None:
     found = check(Expect.model_validate({"json": {path: "up"}, "body": {"not_regex": "^$"}}), answer(body))
@@ -116,3 +117,116 @@ def test_json_too_deep_to_read_is_not_json() -> None:
 )
 def test_the_charset_of_the_answer_is_used_when_it_is_one(content_type: bytes, body: bytes, text: str) -> None:
     assert body_text(answer(body, content_type=content_type)) == text
+
+
+HEADERS = [(b"Server", b"nginx"), (b"SET-COOKIE", b"a=1"), (b"Set-Cookie", b"b=2"), (b"X-Odd", b"\xe9")]
+
+
+@pytest.mark.parametrize(
+    ("expect", "said"),
+    [
+        ({"headers": {"server": "^nginx$"}}, None),
+        ({"headers": {"Server": "apache"}}, "the header Server does not match 'apache'"),
+        ({"headers": {"Set-Cookie": "^b="}}, None),
+        ({"headers": {"X-None": ""}}, "there is no header X-None"),
+        ({"headers": {"X-Odd": "é"}}, None),
+        ({"not_headers": {"X-None": ""}}, None),
+        ({"not_headers": {"Server": "apache"}}, None),
+        ({"not_headers": {"Server": "nginx"}}, "the header Server matches 'nginx'"),
+        ({"not_headers": {"set-cookie": "^b="}}, "the header set-cookie matches '^b='"),
+    ],
+)
+def test_headers(expect: dict[str, Any], said: str | None) -> None:
+    found = check(Expect.model_validate(expect), answer(headers=HEADERS))
+    assert (found.detail if found else None) == said
+    assert found is None or found.reason is FailureReason.HEADER
+
+
+def test_a_pattern_that_would_search_a_header_for_ever_is_stopped_and_told() -> None:
+    headers = [(b"X-Long", LONG_FOR_IT.encode())]
+    found = check(Expect.model_validate({"headers": {"X-Long": CATASTROPHE}}), answer(headers=headers))
+    assert found is not None
+    assert found.reason is FailureReason.HEADER
+    assert "simplify" in found.detail
+
+
+@pytest.mark.parametrize(
+    ("version", "wanted", "good"),
+    [
+        ("1.1", [], True),
+        ("1.1", ["1.1", "2"], True),
+        ("1.0", ["1.1"], False),
+        ("1.1", ["2"], False),
+        ("2", ["2"], True),
+        ("2.0", ["2"], True),
+        ("1.0", ["1.0"], True),
+    ],
+)
+def test_http_versions(version: str, wanted: list[str], good: bool) -> None:
+    found = reason({"http_version": wanted}, answer(version=version))
+    assert found is (None if good else FailureReason.VERSION)
+
+
+@pytest.mark.parametrize(
+    ("size", "body", "cut", "found"),
+    [
+        ({}, b"", False, None),
+        ({"min": 3}, b"abc", False, None),
+        ({"min": 4}, b"abc", False, FailureReason.BODY),
+        ({"min": 3}, b"abc", True, None),
+        ({"min": 4}, b"abc", True, FailureReason.TOO_LARGE),
+        ({"max": 3}, b"abc", False, None),
+        ({"max": 2}, b"abc", False, FailureReason.TOO_LARGE),
+        ({"max": 3}, b"abc", True, FailureReason.TOO_LARGE),
+        ({"max": 9}, b"abc", True, FailureReason.TOO_LARGE),
+        ({"min": 0, "max": 0}, b"", False, None),
+    ],
+)
+def test_sizes(size: dict[str, int], body: bytes, cut: bool, found: FailureReason | None) -> None:
+    assert reason({"size": size}, answer(body, cut=cut)) is found
+
+
+@pytest.mark.parametrize(
+    ("expect", "found"),
+    [
+        ({"status": [200], "headers": {"Content-Type": "text"}}, None),
+        ({"body": {"regex": "a"}}, FailureReason.BODY),
+        ({"body": {"not_regex": "a"}}, FailureReason.BODY),
+        ({"size": {"max": 100}}, FailureReason.BODY),
+        ({"json": {"a": 1}}, FailureReason.BODY),
+    ],
+)
+def test_a_body_that_cannot_be_unpacked_is_judged_only_as_that(
+    expect: dict[str, Any], found: FailureReason | None
+) -> None:
+    assert reason(expect, answer(b"a", content_type=b"text/plain", packed="br")) is found
+
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("expect", "version", "days", "found"),
+    [
+        ({}, "TLS 1.0", -1, None),
+        ({"version": "1.2"}, "TLS 1.2", 1, None),
+        ({"version": "1.2"}, "TLS 1.3", 1, None),
+        ({"version": "1.3"}, "TLS 1.2", 1, FailureReason.VERSION),
+        ({"version": "1.0"}, "SSLv3", 1, FailureReason.VERSION),
+        ({"expiry": "14d"}, "TLS 1.2", 14, None),
+        ({"expiry": "14d"}, "TLS 1.2", 13.9, FailureReason.CERTIFICATE),
+        ({"version": "1.3", "expiry": "14d"}, "TLS 1.2", 1, FailureReason.VERSION),
+    ],
+)
+def test_tls(expect: dict[str, Any], version: str, days: float, found: FailureReason | None) -> None:
+    ends = NOW + timedelta(days=days)
+    session = TlsSession(version=version, cipher="c", not_after=ends, leaf_sha256="00", verified=True)
+    failed = check_tls(TlsExpect.model_validate(expect), session, NOW)
+    assert (failed.reason if failed else None) is found
+
+
+def test_an_answer_without_tls_is_not_what_was_expected_of_tls() -> None:
+    failed = check_tls(TlsExpect.model_validate({"version": "1.2"}), None, NOW)
+    assert failed is not None
+    assert failed.reason is FailureReason.VERSION
+    assert check_tls(TlsExpect(), None, NOW) is None

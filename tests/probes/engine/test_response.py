@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probes.engine.failures import Unanswered
@@ -44,15 +45,58 @@ def read(pieces: Sequence[bytes], *, method: str = "GET", limit: int = LIMIT) ->
     return reader
 
 
-@given(st.lists(st.one_of(st.binary(max_size=200), st.sampled_from(FRAGMENTS)), max_size=30))
-def test_any_bytes_give_an_answer_or_a_failure_within_the_bounds(pieces: list[bytes]) -> None:
+def outcome(pieces: Sequence[bytes], method: str = "GET") -> tuple[object, ...]:
+    """All that can be told of how it ends; the failure's sentence may say where it was broken off."""
     try:
-        answer = read(pieces).answer
-    except Unanswered:
-        return
+        answer = read(pieces, method=method).answer
+    except Unanswered as unanswered:
+        return (unanswered.failure.reason,)
     assert 100 <= answer.status_code <= 999
     assert len(answer.body) <= LIMIT
     assert sum(len(name) + len(value) for name, value in answer.headers) <= MAX_HEADER_BYTES
+    return (answer.status_code, answer.version, answer.headers, answer.body, answer.cut, answer.content_length)
+
+
+def cut(wire: bytes, cuts: Sequence[int]) -> list[bytes]:
+    edges = [0, *sorted(min(each, len(wire)) for each in cuts), len(wire)]
+    return [wire[start:end] for start, end in pairwise(edges) if end > start]
+
+
+GOOD = [
+    HEAD + b"Content-Length: 5\r\nContent-Type: text/plain\r\n\r\nhello",
+    CHUNKED + b"5\r\nhello\r\n3;ext=1\r\nabc\r\n0\r\nTrailer: x\r\n\r\n",
+    b"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n" + HEAD + b"Content-Length: 2\r\n\r\nok",
+    b"HTTP/1.0 404 Not Found\r\nServer: a\r\n\r\nuntil the end",
+    b"HTTP/1.1 301 Moved\r\nLocation: /b\r\nContent-Length: 0\r\nSet-Cookie: a=b\r\n\r\n",
+    HEAD + b"Content-Length: 300\r\n\r\n" + b"x" * 300,
+]
+
+
+@st.composite
+def nearly_good(draw: st.DrawFn) -> bytes:
+    """A good answer with a few bytes changed, taken out, put in or said twice."""
+    wire = bytearray(draw(st.sampled_from(GOOD)))
+    for _ in range(draw(st.integers(0, 6))):
+        start = draw(st.integers(0, len(wire)))
+        end = min(len(wire), start + draw(st.integers(0, 8)))
+        what = draw(st.one_of(st.binary(max_size=4), st.sampled_from(FRAGMENTS), st.just(bytes(wire[start:end] * 2))))
+        wire[start:end] = what
+    return bytes(wire)
+
+
+BYTES = st.one_of(
+    nearly_good(),
+    st.lists(st.one_of(st.binary(max_size=200), st.sampled_from(FRAGMENTS)), max_size=30).map(b"".join),
+)
+CUTS = st.one_of(st.lists(st.integers(0, 600), max_size=12), st.just(range(2000)))
+
+
+@settings(max_examples=500)
+@given(BYTES, CUTS, st.sampled_from(["GET", "HEAD"]))
+def test_any_bytes_in_any_pieces_end_in_the_same_way_within_the_bounds(
+    wire: bytes, cuts: Sequence[int], method: str
+) -> None:
+    assert outcome(cut(wire, cuts), method) == outcome([wire], method)
 
 
 @given(body=st.binary(max_size=80), cuts=st.lists(st.integers(0, 200), max_size=8), chunked=st.booleans())
@@ -61,8 +105,7 @@ def test_how_the_answer_is_cut_into_pieces_does_not_matter(body: bytes, cuts: li
         wire = CHUNKED + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
     else:
         wire = HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body
-    edges = [0, *sorted(min(cut, len(wire)) for cut in cuts), len(wire)]
-    answer = read([wire[start:end] for start, end in pairwise(edges)]).answer
+    answer = read(cut(wire, cuts)).answer
     assert (answer.status_code, answer.body, answer.cut) == (200, body, False)
 
 
@@ -91,10 +134,10 @@ def test_head_has_a_length_but_no_body() -> None:
     assert (answer.content_length, answer.body, answer.cut) == (5000, b"", False)
 
 
-@pytest.mark.parametrize(("size", "cut"), [(LIMIT, False), (LIMIT + 1, True)])
-def test_the_limit_of_the_body_is_inclusive(size: int, cut: bool) -> None:
+@pytest.mark.parametrize(("size", "more"), [(LIMIT, False), (LIMIT + 1, True)])
+def test_the_limit_of_the_body_is_inclusive(size: int, more: bool) -> None:
     answer = read([HEAD + b"Content-Length: %d\r\n\r\n" % size + b"x" * size]).answer
-    assert (len(answer.body), answer.cut) == (LIMIT, cut)
+    assert (len(answer.body), answer.cut) == (LIMIT, more)
 
 
 def test_an_interim_answer_s_headers_are_not_the_answer_s() -> None:
@@ -124,3 +167,25 @@ def test_no_answer(wire: bytes, reason: FailureReason) -> None:
     with pytest.raises(Unanswered) as raised:
         read([wire[start : start + MAX_HEADER_BYTES] for start in range(0, len(wire), MAX_HEADER_BYTES)])
     assert raised.value.failure.reason is reason
+
+
+@settings(max_examples=20)
+@given(
+    st.sampled_from([HEAD, CHUNKED, CHUNKED + b"1;", CHUNKED + b"0\r\n", HEAD + b"A: ", b""]),
+    st.binary(min_size=1, max_size=9),
+)
+def test_memory_is_bounded_however_much_comes(start: bytes, again: bytes) -> None:
+    reader = ResponseReader("GET", LIMIT)
+    block = again * (4096 // len(again))
+    tracemalloc.start()
+    try:
+        reader.feed(start)
+        for _ in range(1000):
+            if reader.complete:
+                break
+            reader.feed(block)
+    except Unanswered:
+        pass
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 8 * MAX_HEADER_BYTES

@@ -76,8 +76,17 @@ def _ip_protocol(result: ProbeResult) -> float:
     return 6 if ":" in result.address else 4
 
 
-def _failed_on(reason: FailureReason) -> Read:
-    return _number(lambda result: result.failure is not None and result.failure.reason is reason)
+def _failed_on(*reasons: FailureReason) -> Read:
+    return _number(lambda result: result.failure is not None and result.failure.reason in reasons)
+
+
+def _unpacked_bytes(http: HttpFacts) -> float:
+    return http.body_bytes if http.unpacked_bytes is None else http.unpacked_bytes
+
+
+def _last_modified(_: Target, result: ProbeResult) -> Iterable[Point]:
+    seconds = None if result.http is None else result.http.last_modified_seconds
+    return [] if seconds is None else [((), seconds)]
 
 
 def _http_version(http: HttpFacts) -> float:
@@ -109,7 +118,9 @@ _HTTP: Mapping[str, Read] = MappingProxyType(
         "probe_http_version": _http(0, _http_version),
         "probe_http_content_length": _http(-1, lambda http: http.content_length),
         "probe_http_duration_seconds": _phases(HTTP_PHASES),
-        "probe_failed_due_to_regex": _failed_on(FailureReason.BODY),
+        "probe_failed_due_to_regex": _failed_on(FailureReason.BODY, FailureReason.HEADER),
+        "probe_http_uncompressed_body_length": _http(0, _unpacked_bytes),
+        "probe_http_last_modified_timestamp_seconds": _last_modified,
     }
 )
 _DNS: Mapping[str, Read] = MappingProxyType(

@@ -8,16 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from probes.engine.exchange import Exchange
 from probes.engine.failures import Unanswered
-from probes.engine.request import origin, prepare, redirected
+from probes.engine.prepared import prepare, redirected
+from probes.engine.request import origin
+from probes.engine.response import Answer
 from tests.probes.support import target
 
 PREPARED = prepare(target("http://a.example/start?q=1", method="POST", body="body", headers={"X-Key": SecretStr("k")}))
 
 
 def follow(location: bytes, status: int = 302) -> httpx.Request:
-    response = httpx.Response(status, headers=[(b"Location", location)])
-    return redirected(PREPARED, PREPARED.request({}), response)
+    answer = Answer(status_code=status, headers=[(b"Location", location)])
+    return redirected(PREPARED, PREPARED.request(Exchange(), 0.0), answer)
 
 
 @pytest.mark.parametrize(
