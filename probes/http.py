@@ -69,7 +69,9 @@ async def _answer(prepared: Prepared, exchange: Exchange, deadline: float) -> An
     def told(text: str) -> str:
         return hide(text, parts_sent(target, prepared.token))
 
-    note_request(exchange, target.method, prepared.url, prepared.headers, told)
+    if exchange.steps is not None:
+        first = prepared.request(exchange, deadline)
+        note_request(exchange, first.method, first.url, first.headers, told)
     if prepared.flow is None:
         answer = await fetch(prepared.wire, exchange, deadline)
     else:

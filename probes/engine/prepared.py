@@ -23,15 +23,21 @@ KEEP_METHOD = {307, 308}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """The first request of a probe of `target`: all that is the same at each probe is made once."""
+    """The first request of a probe of `target`: all that is the same at each probe is made once. What only redirects,
+    flows and those who watch need is made when they do: there are thousands of these."""
 
     target: Target
-    url: httpx.URL
-    headers: httpx.Headers
-    content: bytes
     wire: Wire
     flow: Digest | OAuth2 | None  # what asks for more than one request
     elsewhere_tls: TlsOptions  # for an origin that is not the target's: without its client certificate
+
+    @property
+    def url(self) -> httpx.URL:
+        return httpx.URL(self.target.url)
+
+    @property
+    def content(self) -> bytes:
+        return _content(self.target)
 
     @property
     def token(self) -> str:
@@ -40,33 +46,32 @@ class Prepared:
 
     def request(self, exchange: Exchange, deadline: float) -> httpx.Request:
         """The same for httpx."""
-        extensions = {"exchange": exchange, "deadline": deadline, "proxy": self.wire.proxy}
-        return httpx.Request(
-            self.target.method, self.url, headers=self.headers, content=self.content or None, extensions=extensions
-        )
+        return _request(self.target, {"exchange": exchange, "deadline": deadline, "proxy": self.wire.proxy})
 
 
 def prepare(target: Target) -> Prepared:
     """Raises Unanswered with the reason `internal` when the target's address cannot be asked."""
+    proxy = proxy_of(target.proxy.get_secret_value()) if target.proxy is not None else None
     try:
-        url = httpx.URL(target.url)
+        request = _request(target, {"proxy": proxy})
     except httpx.InvalidURL as error:
         raise Unanswered(FailureReason.INTERNAL, f"the address cannot be used: {error}") from None
-    content = (target.body or "").encode("utf-8", "replace")
-    proxy = proxy_of(target.proxy.get_secret_value()) if target.proxy is not None else None
-    # httpx adds Host and Content-Length.
-    request = httpx.Request(
-        target.method, url, headers=_headers(target), content=content or None, extensions={"proxy": proxy}
-    )
     return Prepared(
         target=target,
-        url=url,
-        headers=request.headers,
-        content=content,
-        wire=wire_of(request, content),
+        wire=wire_of(request, _content(target)),
         flow=flow_of(target.auth, target.tls, proxy, target.expect.status),
         elsewhere_tls=_without_certificate(target.tls),
     )
+
+
+def _content(target: Target) -> bytes:
+    return (target.body or "").encode("utf-8", "replace")
+
+
+def _request(target: Target, extensions: dict[str, object]) -> httpx.Request:
+    """httpx adds Host and Content-Length. Raises httpx.InvalidURL."""
+    content = _content(target) or None
+    return httpx.Request(target.method, target.url, headers=_headers(target), content=content, extensions=extensions)
 
 
 def _without_certificate(tls: TlsOptions) -> TlsOptions:

@@ -8,8 +8,7 @@ import socket
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from functools import cache
-from multiprocessing.context import ForkServerContext, ForkServerProcess, SpawnContext, SpawnProcess
+from multiprocessing.context import SpawnProcess
 
 import structlog
 
@@ -30,19 +29,6 @@ JOIN_SECONDS = 5.0
 # not probed; twice, because all that it said may lie unread after this process itself stood still.
 SILENT_SECONDS = 30.0
 
-WorkerProcess = ForkServerProcess | SpawnProcess
-
-
-@cache
-def _context() -> ForkServerContext | SpawnContext:
-    """How workers are started: forked from a small process that has imported what they need and does nothing else, or
-    as new processes where that is not to be had. Never forked from this one, which has threads."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["probes.engine.preloaded"])
-    return context
-
 
 class Seat:
     """`late` and `dropped` are totals over every worker that sat here."""
@@ -58,7 +44,7 @@ class Seat:
         self._region = region
         self._inbox = inbox
         self._jobs: tuple[Job, ...] = ()
-        self._process: WorkerProcess | None = None
+        self._process: SpawnProcess | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._stopping = asyncio.Event()
         self._stop_seconds = 0.0
@@ -137,7 +123,9 @@ class Seat:
         """From the start of one worker to its end."""
         ours, theirs = socket.socketpair()
         arguments = (theirs, self._region, self._niceness, self.tally)
-        process = _context().Process(target=worker.main, args=arguments, name=self.name, daemon=True)
+        process = multiprocessing.get_context("spawn").Process(
+            target=worker.main, args=arguments, name=self.name, daemon=True
+        )
         try:
             with theirs:
                 await asyncio.to_thread(process.start)  # writes to a pipe that the child reads
@@ -188,7 +176,7 @@ async def _bytes(reader: asyncio.StreamReader, count: int) -> bytes:
         return await reader.readexactly(count)
 
 
-def _bury(process: WorkerProcess) -> None:
+def _bury(process: SpawnProcess) -> None:
     """It closed its end: it is exiting, or hangs while it does."""
     process.join(JOIN_SECONDS)
     if process.is_alive():
