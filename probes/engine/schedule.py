@@ -13,7 +13,10 @@ from probes.target import Target
 FIRST_WITHIN_SECONDS = 10.0
 LATE_AFTER_SECONDS = 0.1
 # Due times stand on a grid, so that a process wakes up once for several jobs: to wake up costs as much as half a probe.
-GRID_SECONDS = 0.05
+# It is as coarse as makes for so many starts at a time, the last of which is then one or two milliseconds late.
+STARTS_AT_A_TIME = 20
+COARSEST_GRID_SECONDS = 0.1
+FINEST_GRID_SECONDS = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +62,15 @@ def late_after_seconds(job: Job) -> float:
     return max(LATE_AFTER_SECONDS, job.every_seconds / 100)
 
 
-def on_grid(at: float) -> float:
-    return math.ceil(at / GRID_SECONDS) * GRID_SECONDS
+def grid_seconds(jobs: Iterable[Job]) -> float:
+    starts_a_second = sum(1 / job.every_seconds for job in jobs)
+    wanted = STARTS_AT_A_TIME / starts_a_second if starts_a_second else COARSEST_GRID_SECONDS
+    return min(COARSEST_GRID_SECONDS, max(FINEST_GRID_SECONDS, wanted))
+
+
+def on_grid(at: float, grid: float = COARSEST_GRID_SECONDS) -> float:
+    """The next time on the grid."""
+    return math.ceil(at / grid) * grid
 
 
 class Schedule:
@@ -87,11 +97,13 @@ class Schedule:
 
     def replace(self, jobs: Iterable[Job], now: float) -> None:
         """Make these the jobs. One that is the same keeps its times; one that runs and goes away is let finish."""
+        jobs = list(jobs)
+        self._grid_seconds = grid_seconds(jobs)
         before, self._entries = self._entries, {}
         for job in jobs:
             entry = before.get(job.key)
             if entry is None or entry.job != job:
-                entry = _Entry(job, on_grid(now + phase_seconds(job)))
+                entry = _Entry(job, on_grid(now + phase_seconds(job), self._grid_seconds))
             self._entries[job.key] = entry
         self._waiting = {key: None for key in self._waiting if self._entries.get(key) is before[key]}
         times = ((entry.due, key) for key, entry in self._entries.items() if key not in self._waiting)
@@ -136,7 +148,7 @@ class Schedule:
         entry = self._entries.get(key)
         if entry is None or key in self._waiting or not math.isfinite(entry.job.failing_every_seconds):
             return
-        at = on_grid(now + entry.job.failing_every_seconds)
+        at = on_grid(now + entry.job.failing_every_seconds, self._grid_seconds)
         if at + entry.job.target.timeout.total_seconds() <= entry.due:
             entry.reprobe_at = at
             heapq.heappush(self._heap, (at, key))
