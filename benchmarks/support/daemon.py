@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-import sqlite3
 import sys
 from collections.abc import Sequence
-from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from benchmarks.support.processes import family, family_cpu_seconds
+from monitor.store import open_store
+from monitor.store.address import sqlite_url
+from monitor.store.results import RawResult
 from tests.acceptance.harness import environment
 from tests.support.process import Process, program
 from tests.support.wait import free_port, until
@@ -75,36 +76,17 @@ class Daemon:
         lines = httpx.get(f"{self.url}/metrics", timeout=30, trust_env=False).text.splitlines()
         return sum(float(line.rpartition(" ")[2]) for line in lines if line.split("{")[0].split(" ")[0] == name)
 
-    def results(self) -> list[Result]:
-        """What the store holds; complete once the daemon has ended. In order of time."""
-        with closing(sqlite3.connect(f"file:{self.data / 'monitor.sqlite'}?mode=ro", uri=True)) as connection:
-            connection.row_factory = sqlite3.Row
-            query = "SELECT target, results.* FROM results JOIN series ON series.id = series_id ORDER BY started_at"
-            return [_result(dict(row)) for row in connection.execute(query)]
+    def results(self) -> list[RawResult]:
+        """What the store holds, newest first; complete once the daemon has ended."""
 
+        async def read() -> list[RawResult]:
+            store = await open_store(sqlite_url(self.data / "monitor.sqlite"), create=False)
+            try:
+                return await store.results(limit=sys.maxsize)
+            finally:
+                await store.close()
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """A probe's result as the daemon stored it. `started_at` is unix time, to the microsecond. `suspect` is None while
-    the store does not keep whether a result was."""
-
-    target: str
-    started_at: float
-    late_seconds: float
-    phases: dict[str, float]
-    reason: str | None
-    suspect: bool | None
-
-
-def _result(row: dict[str, Any]) -> Result:
-    return Result(
-        target=row["target"],
-        started_at=row["started_at"] / 1e6,
-        late_seconds=row["late_seconds"],
-        phases=json.loads(row["phases"]),
-        reason=row["reason"],
-        suspect=bool(row["suspect"]) if "suspect" in row else None,
-    )
+        return asyncio.run(read())
 
 
 def target_list(file: Path, urls: Sequence[str]) -> str:

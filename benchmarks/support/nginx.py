@@ -16,13 +16,15 @@ class LoggingNginx(Nginx):
         super().__init__(folder)
         self._log = folder / "asked.log"
         file = folder / "nginx.conf"
-        text = file.read_text().replace("worker_connections 4096", "worker_connections 16384")
-        text = text.replace("worker_rlimit_nofile 8192", "worker_rlimit_nofile 20000")
-        file.write_text(
-            text.replace(
-                f"access_log {folder}/access.log;", f"{FORMAT} access_log {self._log} asked buffer=64k flush=1s;"
-            )
-        )
+        text = file.read_text()
+        for usual, larger in (
+            ("worker_connections 4096", "worker_connections 16384"),
+            ("worker_rlimit_nofile 8192", "worker_rlimit_nofile 20000"),
+            (f"access_log {folder}/access.log;", f"{FORMAT} access_log {self._log} asked buffer=64k flush=1s;"),
+        ):
+            assert usual in text, usual
+            text = text.replace(usual, larger)
+        file.write_text(text)
 
     def __enter__(self) -> Self:
         self.start()
