@@ -4,9 +4,10 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 # A full test run uses every core; a shared or small machine can say `make test JOBS=1`.
 JOBS   ?= auto
+BENCHES := $(or $(ONE),$(basename $(notdir $(wildcard benchmarks/[a-z]*.py))))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check types imports unit deps bench lock wheel clean
+.PHONY: help demo test check types imports unit deps bench benchcheck lock wheel clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -54,9 +55,12 @@ unit: $(VENV)/.dev
 	@$(BIN)/pytest -q -n $(JOBS) --cov --cov-report=json:$(VENV)/coverage.json --cov-report=
 	@$(BIN)/python tests/coverage_floor.py $(VENV)/coverage.json
 
-bench: deps ## run the benchmarks and print their tables
-	@set -e; for bench in benchmarks/[a-z]*.py; do \
-	    echo "== $$bench"; $(BIN)/python -m "benchmarks.$$(basename "$$bench" .py)"; \
+bench: deps ## run the benchmarks, or that of ONE=name, and print their tables (12 minutes)
+	@set -e; for bench in $(BENCHES); do $(BIN)/python -m benchmarks.$$bench; done
+
+benchcheck: deps ## let the benchmarks check themselves against errors and costs that are known
+	@set -e; for bench in probe_cost ttfb_error fleet_10000 pager_latency; do \
+	    echo "== $$bench"; $(BIN)/python -m benchmarks.$$bench --self-check; \
 	done
 
 lock: $(VENV)/.dev ## write the hashed requirements anew from pyproject.toml (needs uv)

@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from benchmarks.support.processes import Elsewhere, cpu_seconds, memory
+from benchmarks.support.report import spread, table
 from probes.engine.pool import WorkerPool
 from probes.options import TlsOptions
 from probes.result import ProbeResult
@@ -24,22 +26,9 @@ from probes.target import Target
 from tests.support.nginx import Nginx
 
 
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a running process."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def resident_mb(pid: int) -> float:
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-def quantile(values: Sequence[float], share: float) -> float:
-    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
-
-
 async def measure(targets: Sequence[Target], seconds: float) -> None:
     results: list[ProbeResult] = []
+    elsewhere = Elsewhere()
     pool = WorkerPool(targets, "bench")
 
     async def read() -> None:
@@ -57,20 +46,24 @@ async def measure(targets: Sequence[Target], seconds: float) -> None:
     await asyncio.sleep(seconds)
     measured = results[warm:]
     cpu, took = cpu_seconds(pid) - cpu_before, time.monotonic() - began
-    late, memory = pool.stats().late_probes - late_before, resident_mb(pid)
+    late, held = pool.stats().late_probes - late_before, memory([pid])
     await pool.stop()
     await reading
-    lag_ms = [result.late_seconds * 1000 for result in measured]
-    answer_ms = [result.duration_seconds * 1000 for result in measured]
-    print(f"{len(measured)} probes of {len(targets)} targets every {every_seconds:g} s in {took:.1f} s, one worker")
-    print(f"failed           {sum(not result.ok for result in measured)}")
-    print(f"late (> 100 ms)  {late}")
-    print(
-        f"start lag ms     p50 {quantile(lag_ms, 0.5):.2f}   p99 {quantile(lag_ms, 0.99):.2f}   max {max(lag_ms):.2f}"
+    table(
+        f"{len(targets)} targets every {every_seconds:g} s in one worker on one core: {took:.0f} s",
+        ["", "p50", "p99", "max"],
+        [
+            ["start lag ms", *spread([result.late_seconds for result in measured]).ms()],
+            ["duration ms", *spread([result.duration_seconds for result in measured]).ms()],
+            ["probes", str(len(measured)), "", ""],
+            ["failed", str(sum(not result.ok for result in measured)), "", ""],
+            ["late by over 100 ms", str(late), "", ""],
+            ["CPU us a probe", f"{cpu / len(measured) * 1e6:.0f}", "", ""],
+            ["CPU of the core", f"{cpu / took:.1%}", "", ""],
+            ["RSS MB", f"{held.resident_bytes / 1e6:.0f}", "", ""],
+        ],
+        elsewhere,
     )
-    print(f"duration ms      p50 {quantile(answer_ms, 0.5):.2f}   p99 {quantile(answer_ms, 0.99):.2f}")
-    print(f"CPU              {cpu / took:.1%} of a core, {cpu / len(measured) * 1e6:.0f} us a probe")
-    print(f"memory           {memory:.0f} MB")
 
 
 def main() -> None:

@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 
 from alerts.correlate import Correlator
 from alerts.rules import rules_for
+from benchmarks.support.processes import Elsewhere
+from benchmarks.support.report import table
 from probes.result import Failure, FailureReason, ProbeResult, TlsSession
 from probes.target import Target
 
@@ -80,13 +82,16 @@ def bytes_per_target(slo: bool) -> float:
 
 
 def main() -> None:
-    print(
-        f"{RESULTS} results at {EVERY_SECONDS:g} s, one by one through the Correlator; {TARGETS} targets for memory\n"
-    )
-    print(f"{'rules':<46}{'all good':>10}{'1 % bad':>10}{'30 % bad':>10}{'state':>12}")
+    elsewhere, rows = Elsewhere(), []
     for words, slo in (("outage, certificate, grade", False), ("the same and 3 burn rates (99.9 %, p95, p99)", True)):
-        costs = "".join(f"{microseconds_per_result(slo, bad):>7.2f} µs" for bad in (0.0, 0.01, 0.3))
-        print(f"{words:<46}{costs}{bytes_per_target(slo) / 1024:>9.1f} KB")
+        costs = [f"{microseconds_per_result(slo, bad):.2f}" for bad in (0.0, 0.01, 0.3)]
+        rows.append([words, *costs, f"{bytes_per_target(slo) / 1024:.1f}"])
+    table(
+        f"Judging: {RESULTS} results at {EVERY_SECONDS:g} s, one by one through the Correlator",
+        ["rules", "us, all good", "us, 1 % bad", "us, 30 % bad", "KiB a target"],
+        rows,
+        elsewhere,
+    )
 
 
 if __name__ == "__main__":
