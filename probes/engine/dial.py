@@ -23,9 +23,9 @@ SYSTEM_RESOLVER = resolver_of_host()
 async def dial(
     host: str, port: int, exchange: Exchange, *, deadline: float, resolver: Resolver = SYSTEM_RESOLVER
 ) -> tuple[socket.socket, bool]:
-    """A connected non-blocking socket, and whether the kernel stamps what it receives. `deadline` is on the monotonic
-    clock; it is only used to share the time out: an address that does not answer gets an equal share of what is left,
-    so that the next one still has its turn.
+    """A connected non-blocking socket that the loop watches for reading, and whether the kernel stamps what it
+    receives. `deadline` is on the monotonic clock; it is only used to share the time out: an address that does not
+    answer gets an equal share of what is left, so that the next one still has its turn.
 
     Raises Unanswered; when there were several addresses its detail names each of them.
     """
@@ -84,6 +84,7 @@ async def _connect(address: Address, seconds: float | None, exchange: Exchange) 
         took_seconds = handshake_seconds(sock)
         exchange.enter(None, None if took_seconds is None else min(before + took_seconds, time.monotonic()))
     except BaseException:
+        asyncio.get_running_loop().remove_reader(sock.fileno())
         sock.close()
         raise
     return sock, stamped
@@ -96,8 +97,14 @@ async def _writable(sock: socket.socket) -> None:
     loop.add_writer(descriptor, _set, writable)
     try:
         await writable
+        # Whoever reads from it comes next. Never without a watch, the loop need not give one up and make another.
+        loop.add_reader(descriptor, _nothing)
     finally:
         loop.remove_writer(descriptor)
+
+
+def _nothing() -> None:
+    """Nobody reads yet."""
 
 
 def _set(writable: asyncio.Future[None]) -> None:

@@ -39,7 +39,8 @@ class Stream:
         self._tls: TlsLayer | None = None
         self._loop = asyncio.get_running_loop()
         self._waiting: asyncio.Future[None] | None = None
-        self._watched = False
+        self._watched = True
+        self._loop.add_reader(sock.fileno(), self._readable)
         self._arrivals = Arrivals() if stamped else None
         if exchange.clock is not Clock.USER:  # of one probe's connections each must have stamps
             exchange.clock = Clock.KERNEL if stamped else Clock.USER
@@ -188,7 +189,8 @@ class Stream:
             return data
         first = self._exchange.stage is Phase.PROCESSING
         if first and self._tls is None:
-            # The stamp of the very first byte, though more may have come behind it by now.
+            # The stamp of the first byte, and not of what came behind it. (Where this process is late, the kernel may
+            # have joined the two under the later stamp: some of `transfer` is in `processing`. Their sum is right.)
             data, ancillary, _, _ = self._sock.recvmsg(1, ANCILLARY_BYTES, socket.MSG_PEEK)
             self.arrived = self._stamp(self._arrivals, data, ancillary)
             data, ancillary, _, _ = self._sock.recvmsg(READ_BYTES, ANCILLARY_BYTES)

@@ -157,7 +157,8 @@ class Worker(asyncio.Protocol):
     async def _run(self, start: Start) -> None:
         key = start.job.key
         result = await self._result(start)
-        failed = not result.ok
+        # A failure of our own says nothing of the target, and is no reason to work more.
+        failed = result.failure is not None and result.failure.reason is not FailureReason.INTERNAL
         if self._tally is not None and (row := self._rows.get(result.target)) is not None:
             self._tally.record(row, result)
         self._outbox.add(result, urgent=failed or key in self._failing)

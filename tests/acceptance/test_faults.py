@@ -175,7 +175,7 @@ def test_a_list_of_urls_needs_no_settings_file(tmp_path: Path, nginx: Nginx) -> 
                 text = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
             except httpx.TransportError:
                 return False
-            return sum(line.startswith("probe_success{") and line.endswith(" 1.0") for line in text.splitlines()) == 2
+            return sum(line.startswith("probe_success{") and line.endswith(" 1") for line in text.splitlines()) == 2
 
         until(both, seconds=60, what="a good probe of both")
         nginx.stop()

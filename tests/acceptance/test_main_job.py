@@ -62,7 +62,7 @@ def statuses(sink: Sink) -> list[tuple[str, str]]:
 def test_an_outage_is_paged_answered_and_resolved(daemon: Daemon, sink: Sink, nginx: Nginx) -> None:
     daemon.start()
     until(lambda: daemon.metric("probe_success", target="web-tls") == 1, what="a good HTTPS probe")
-    assert daemon.metric("probe_ssl_earliest_cert_expiry", target="web-tls") is not None
+    until(lambda: daemon.metric("probe_ssl_earliest_cert_expiry", target="web-tls") is not None, what="its certificate")
     assert sink.alerts() == []
 
     nginx.stop()
