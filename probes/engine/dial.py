@@ -8,6 +8,7 @@ import os
 import socket
 import time
 from contextlib import nullcontext
+from typing import NamedTuple
 
 from probes.engine.arrivals import ask_for_stamps, handshake_seconds
 from probes.engine.exchange import Exchange, listed
@@ -15,17 +16,33 @@ from probes.engine.failures import Unanswered, of_os_error
 from probes.engine.lag import loop_lag
 from probes.engine.names.dns_resolver import resolver_of_host
 from probes.engine.resolve import Address, Resolver, literal, same_host
+from probes.engine.watch import Watch, watch
 from probes.result import FailureReason, Phase
 
 SYSTEM_RESOLVER = resolver_of_host()
 
 
+# Told at once, it saves a call.
+_NON_BLOCKING = getattr(socket, "SOCK_NONBLOCK", 0)
+
+
+class Connected(NamedTuple):
+    """A non-blocking socket, its watch, and whether the kernel stamps what it receives."""
+
+    sock: socket.socket
+    watch: Watch
+    stamped: bool
+
+    def close(self) -> None:
+        self.watch.close()
+        self.sock.close()
+
+
 async def dial(
     host: str, port: int, exchange: Exchange, *, deadline: float, resolver: Resolver = SYSTEM_RESOLVER
-) -> tuple[socket.socket, bool]:
-    """A connected non-blocking socket that the loop watches for reading, and whether the kernel stamps what it
-    receives. `deadline` is on the monotonic clock; it is only used to share the time out: an address that does not
-    answer gets an equal share of what is left, so that the next one still has its turn.
+) -> Connected:
+    """`deadline` is on the monotonic clock; it is only used to share the time out: an address that does not answer gets
+    an equal share of what is left, so that the next one still has its turn.
 
     Raises Unanswered; when there were several addresses its detail names each of them.
     """
@@ -67,49 +84,31 @@ async def addresses_of(
     return found
 
 
-async def _connect(address: Address, seconds: float | None, exchange: Exchange) -> tuple[socket.socket, bool]:
-    sock = socket.socket(address.family, socket.SOCK_STREAM)
+async def _connect(address: Address, seconds: float | None, exchange: Exchange) -> Connected:
+    sock = socket.socket(address.family, socket.SOCK_STREAM | _NON_BLOCKING)
+    watched: Watch | None = None
     try:
-        sock.setblocking(False)
+        if not _NON_BLOCKING:
+            sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         stamped = ask_for_stamps(sock)
         before = time.monotonic()
         error = sock.connect_ex(address.sockaddr)
+        watched = watch(sock)
         if error == errno.EINPROGRESS:
             async with asyncio.timeout(seconds) if seconds is not None else nullcontext():
-                await _writable(sock)
+                await watched.writable()
             error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error:
             raise OSError(error, os.strerror(error))
         took_seconds = handshake_seconds(sock)
         exchange.enter(None, None if took_seconds is None else min(before + took_seconds, time.monotonic()))
     except BaseException:
-        asyncio.get_running_loop().remove_reader(sock.fileno())
+        if watched is not None:
+            watched.close()
         sock.close()
         raise
-    return sock, stamped
-
-
-async def _writable(sock: socket.socket) -> None:
-    loop = asyncio.get_running_loop()
-    writable = loop.create_future()
-    descriptor = sock.fileno()
-    loop.add_writer(descriptor, _set, writable)
-    try:
-        await writable
-        # Whoever reads from it comes next. Never without a watch, the loop need not give one up and make another.
-        loop.add_reader(descriptor, _nothing)
-    finally:
-        loop.remove_writer(descriptor)
-
-
-def _nothing() -> None:
-    """Nobody reads yet."""
-
-
-def _set(writable: asyncio.Future[None]) -> None:
-    if not writable.done():
-        writable.set_result(None)
+    return Connected(sock, watched, stamped)
 
 
 def most_telling(refusals: list[Unanswered]) -> Unanswered:

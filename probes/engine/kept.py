@@ -44,7 +44,6 @@ class KeptStreams:
         before = self._kept.pop(name, None)
         if before is not None:
             before.stream.close()
-        stream.pause()
         self._kept[name] = _Kept(stream, wire, now + min(seconds, LONGEST_IDLE_SECONDS))
         if now - self._swept > SWEEP_EVERY_SECONDS:
             self._sweep(now)

@@ -15,8 +15,7 @@ KEPT_SECONDS = 120.0
 class LoopLag:
     """A timer that looks how late it comes, going on only while somebody measures."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    def __init__(self) -> None:
         self._users = 0
         self._due = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -41,7 +40,7 @@ class LoopLag:
 
     def _wait(self, now: float) -> None:
         self._due = now + PERIOD_SECONDS
-        self._timer = self._loop.call_later(PERIOD_SECONDS, self._look)
+        self._timer = asyncio.get_running_loop().call_later(PERIOD_SECONDS, self._look)
 
     def _look(self) -> None:
         now = time.monotonic()
@@ -63,5 +62,5 @@ def loop_lag() -> LoopLag:
     loop = asyncio.get_running_loop()
     lag = _lags.get(loop)
     if lag is None:
-        lag = _lags[loop] = LoopLag(loop)
+        lag = _lags[loop] = LoopLag()
     return lag

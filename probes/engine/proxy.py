@@ -128,7 +128,7 @@ class Tunnel(Stream):
     __slots__ = ("_outer",)
 
     def __init__(self, outer: Stream, exchange: Exchange) -> None:
-        super().__init__(outer._sock, exchange)
+        super().__init__(outer._connected._replace(stamped=False), exchange)
         self._outer = outer
 
     async def _send_raw(self, data: bytes) -> None:

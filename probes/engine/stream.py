@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import ssl
 import time
 from contextlib import suppress
 
 from probes.engine.arrivals import ANCILLARY_BYTES, Arrivals
-from probes.engine.dial import SYSTEM_RESOLVER, dial
+from probes.engine.dial import SYSTEM_RESOLVER, Connected, dial
 from probes.engine.exchange import Exchange
 from probes.engine.failures import Unanswered, of_os_error, of_tls_error
 from probes.engine.resolve import Resolver
@@ -30,17 +29,14 @@ class Stream:
     the kernel; else when they were read.
     """
 
-    __slots__ = ("_arrivals", "_exchange", "_loop", "_sock", "_tls", "_waiting", "_watched", "arrived", "arrived_whole")
+    __slots__ = ("_arrivals", "_connected", "_exchange", "_sock", "_tls", "_watch", "arrived", "arrived_whole")
 
-    def __init__(self, sock: socket.socket, exchange: Exchange, *, stamped: bool = False) -> None:
+    def __init__(self, connected: Connected, exchange: Exchange) -> None:
         self.arrived = self.arrived_whole = 0.0
-        self._sock = sock
+        self._connected = connected
+        self._sock, self._watch, stamped = connected
         self._exchange = exchange
         self._tls: TlsLayer | None = None
-        self._loop = asyncio.get_running_loop()
-        self._waiting: asyncio.Future[None] | None = None
-        self._watched = True
-        self._loop.add_reader(sock.fileno(), self._readable)
         self._arrivals = Arrivals() if stamped else None
         if exchange.clock is not Clock.USER:  # of one probe's connections each must have stamps
             exchange.clock = Clock.KERNEL if stamped else Clock.USER
@@ -104,12 +100,6 @@ class Stream:
         if self._tls is not None and (data := self._tls.to_send()):
             await self._send_raw(data)
 
-    def pause(self) -> None:
-        """Nobody waits for anything: until `resume`."""
-        if self._watched:
-            self._watched = False
-            self._loop.remove_reader(self._sock.fileno())
-
     def resume(self, exchange: Exchange) -> bool:
         """Go on with another probe; false when the other side has closed the connection, or said what nobody asked."""
         try:
@@ -131,13 +121,12 @@ class Stream:
 
     def close(self) -> None:
         """At once; TLS says goodbye if that need not wait. Safe to say twice."""
-        self.pause()
         if self._tls is not None:
             self._tls.goodbye()
             with suppress(OSError):
                 self._sock.send(self._tls.to_send())
             self._tls = None
-        self._sock.close()
+        self._connected.close()
 
     def _saw(self, tls: TlsLayer, *, verified: bool) -> None:
         session = session_of(tls.ssl_object, verified=verified)
@@ -145,48 +134,40 @@ class Stream:
             self._exchange.saw_session(session)
 
     async def _send_raw(self, data: bytes) -> None:
-        before = time.monotonic()
+        left = memoryview(data)
         try:
-            sent = self._sock.send(data)
-        except BlockingIOError:
-            sent = 0
+            before = time.monotonic()
+            left = left[self._send_some(left) :]
+            self._exchange.held_up(time.monotonic() - before)
+            while left:
+                await self._watch.writable()
+                left = left[self._send_some(left) :]
         except OSError as error:
             raise of_os_error(error, "the connection broke") from None
-        self._exchange.held_up(time.monotonic() - before)
-        if sent < len(data):
-            try:
-                await self._loop.sock_sendall(self._sock, data[sent:])
-            except OSError as error:
-                raise of_os_error(error, "the connection broke") from None
+
+    def _send_some(self, data: memoryview) -> int:
+        try:
+            return self._sock.send(data)
+        except BlockingIOError:
+            return 0
 
     async def _receive_raw(self) -> bytes:
+        watch = self._watch
         while True:
-            # Not tried before the loop has told that something is there: it hardly ever is.
-            self._waiting = self._loop.create_future()
-            if not self._watched:
-                self._watched = True
-                self._loop.add_reader(self._sock.fileno(), self._readable)
-            await self._waiting
+            if not watch.may_read:
+                await watch.readable()
             try:
                 return self._read()
             except BlockingIOError:
-                continue
+                watch.may_read = False
             except OSError as error:
                 raise of_os_error(error, "the connection broke") from None
-
-    def _readable(self) -> None:
-        if self._waiting is None or self._waiting.done():
-            # Nobody waits for it now: it stays in the kernel, whose window holds the other side back.
-            self._watched = False
-            self._loop.remove_reader(self._sock.fileno())
-            return
-        self._waiting.set_result(None)
 
     def _read(self) -> bytes:
         if self._arrivals is None:
             data = self._sock.recv(READ_BYTES)
             self.arrived = self.arrived_whole = time.monotonic()
-            return data
+            return self._taken(data, READ_BYTES)
         first = self._exchange.stage is Phase.PROCESSING
         if first and self._tls is None:
             # The stamp of the first byte, and not of what came behind it. (Where this process is late, the kernel may
@@ -195,9 +176,15 @@ class Stream:
             self.arrived = self._stamp(self._arrivals, data, ancillary)
             data, ancillary, _, _ = self._sock.recvmsg(READ_BYTES, ANCILLARY_BYTES)
             self.arrived_whole = self._stamp(self._arrivals, data, ancillary)
-            return data
-        data, ancillary, _, _ = self._sock.recvmsg(FIRST_READ_BYTES if first else READ_BYTES, ANCILLARY_BYTES)
+            return self._taken(data, READ_BYTES)
+        size = FIRST_READ_BYTES if first else READ_BYTES
+        data, ancillary, _, _ = self._sock.recvmsg(size, ANCILLARY_BYTES)
         self.arrived = self.arrived_whole = self._stamp(self._arrivals, data, ancillary)
+        return self._taken(data, size)
+
+    def _taken(self, data: bytes, asked: int) -> bytes:
+        if len(data) < asked:
+            self._watch.read_all()
         return data
 
     def _stamp(self, arrivals: Arrivals, data: bytes, ancillary: list[tuple[int, int, bytes]]) -> float:
@@ -214,5 +201,4 @@ async def open_stream(
     host: str, port: int, exchange: Exchange, *, deadline: float, resolver: Resolver = SYSTEM_RESOLVER
 ) -> Stream:
     """Resolve and connect, as the exchange's phases `resolve` and `connect`. Raises Unanswered."""
-    sock, stamped = await dial(host, port, exchange, deadline=deadline, resolver=resolver)
-    return Stream(sock, exchange, stamped=stamped)
+    return Stream(await dial(host, port, exchange, deadline=deadline, resolver=resolver), exchange)

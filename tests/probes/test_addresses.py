@@ -192,8 +192,8 @@ async def test_the_next_address_has_its_turn_when_one_does_not_answer(tmp_path: 
         host = Host(tmp_path, port=names.port)
         async with serving({"127.0.0.1": OK}) as (port, _):
             exchange = Exchange()
-            sock, _ = await dial("a.test", port, exchange, deadline=time.monotonic() + 5, resolver=host.resolver)
-            sock.close()
+            found = await dial("a.test", port, exchange, deadline=time.monotonic() + 5, resolver=host.resolver)
+            found.close()
     assert exchange.address == "127.0.0.1"
 
 
