@@ -13,7 +13,8 @@ async def ask_http1(stream: Stream, wire: bytes, reader: ResponseReader, exchang
     caller holds the deadline and closes the stream. Raises Unanswered."""
     exchange.enter(Phase.PROCESSING)
     await stream.send(wire)
-    exchange.note("sent the request", f"{len(wire)} bytes")
+    if exchange.steps is not None:
+        exchange.note("sent the request", f"{len(wire)} bytes")
     while not reader.complete:
         data = await stream.receive()
         if not data:

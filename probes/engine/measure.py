@@ -44,7 +44,8 @@ async def measure(
     begun = time.monotonic()
     exchange = _exchange(target, context)
     timeout_seconds = target.timeout.total_seconds()
-    exchange.note("started", lambda: f"{kind} probe, given up after {timeout_seconds:g} s", begun)
+    if exchange.steps is not None:
+        exchange.note("started", f"{kind} probe, given up after {timeout_seconds:g} s", begun)
     if target.addresses == "all" and target.proxy is None:  # else it is the proxy that knows them
         result = await _measure_each(kind, target, context, ask, exchange, begun=begun, places=places)
     else:
@@ -110,7 +111,8 @@ async def _measure(
     try:
         async with asyncio.timeout(begun + timeout_seconds - time.monotonic()):
             await ask(exchange, begun + timeout_seconds)
-        failed = check_sessions(target.expect.tls, exchange.sessions, datetime.now(UTC))
+        if exchange.sessions:
+            failed = check_sessions(target.expect.tls, exchange.sessions, datetime.now(UTC))
     except TimeoutError:
         now = time.monotonic()
         stood_still = max(now - begun - timeout_seconds, lag.longest_since(begun, now))

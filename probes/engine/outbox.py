@@ -9,7 +9,7 @@ from collections.abc import Callable
 from probes.engine.stripped import StrippedResults
 from probes.result import ProbeResult
 
-FLUSH_SECONDS = 0.1
+FLUSH_SECONDS = 0.2
 URGENT_SECONDS = 0.005  # for what may decide something; long enough for others that fail in the same moment
 BATCH_RESULTS = 200
 MAX_RESULTS = 20_000

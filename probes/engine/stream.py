@@ -134,18 +134,17 @@ class Stream:
             self._exchange.saw_session(session)
 
     async def _send_raw(self, data: bytes) -> None:
-        left = memoryview(data)
         try:
             before = time.monotonic()
-            left = left[self._send_some(left) :]
+            sent = self._send_some(data)
             self._exchange.held_up(time.monotonic() - before)
-            while left:
+            while sent < len(data):
                 await self._watch.writable()
-                left = left[self._send_some(left) :]
+                sent += self._send_some(memoryview(data)[sent:])
         except OSError as error:
             raise of_os_error(error, "the connection broke") from None
 
-    def _send_some(self, data: memoryview) -> int:
+    def _send_some(self, data: bytes | memoryview) -> int:
         try:
             return self._sock.send(data)
         except BlockingIOError:

@@ -39,6 +39,9 @@ MAX_TRACEBACK_CHARACTERS = 8000
 TROUBLE_EVERY_SECONDS = 60.0
 ALIVE_EVERY_SECONDS = 5.0
 OVERRUNS_EVERY_SECONDS = 1.0
+# A probe leaves hardly any garbage in cycles, and makes hundreds of objects that go by themselves: Python's 700 would
+# have the collector look for nothing at every third probe.
+GARBAGE_OBJECTS = 10_000
 OVERRUN = "overrun"
 
 
@@ -112,6 +115,7 @@ class Worker(asyncio.Protocol):
         gc.unfreeze()
         gc.collect()
         gc.freeze()  # what is here stays: the collector need not look through it between probes
+        gc.set_threshold(GARBAGE_OBJECTS)
         self._arm()
         self._send(Probing())
 
