@@ -28,6 +28,11 @@ class LoopLag:
 
     def end(self) -> None:
         self._users -= 1
+        if self._users == 0 and self._timer is not None:
+            if (now := time.monotonic()) - self._due >= LEAST_SECONDS:
+                self._saw(now)
+            self._timer.cancel()  # a process that has nothing to do should not be woken to see that
+            self._timer = None
 
     def longest_since(self, begun: float, now: float) -> float:
         """The longest time in one piece between the two for which the loop is known to have stood still, in seconds."""
@@ -45,13 +50,13 @@ class LoopLag:
     def _look(self) -> None:
         now = time.monotonic()
         if now - self._due >= LEAST_SECONDS:
-            self._seen.append((now, now - self._due))
-        while self._seen and self._seen[0][0] < now - KEPT_SECONDS:
+            self._saw(now)
+        self._wait(now)
+
+    def _saw(self, now: float) -> None:
+        self._seen.append((now, now - self._due))
+        while self._seen[0][0] < now - KEPT_SECONDS:
             self._seen.popleft()
-        if self._users > 0:
-            self._wait(now)
-        else:
-            self._timer = None
 
 
 _lags: WeakKeyDictionary[asyncio.AbstractEventLoop, LoopLag] = WeakKeyDictionary()

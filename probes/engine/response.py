@@ -10,6 +10,7 @@ from probes.engine.failures import Unanswered
 from probes.result import FailureReason
 
 MAX_HEADER_BYTES = 65536
+_CONTENT_LENGTH_BYTES, _TRANSFER_ENCODING_BYTES = len(b"content-length"), len(b"transfer-encoding")
 
 
 @dataclass(slots=True)
@@ -108,11 +109,11 @@ class ResponseReader:
         if self._headers_done or self._header_bytes > MAX_HEADER_BYTES:
             return
         self.answer.headers.append((name, value))
-        lowered = name.lower()
-        if lowered == b"content-length" and value.isdigit() and len(value) < 20:
-            self.answer.content_length = int(value)
-            self._delimited = True
-        elif lowered == b"transfer-encoding":
+        if len(name) == _CONTENT_LENGTH_BYTES and name.lower() == b"content-length":
+            if value.isdigit() and len(value) < 20:
+                self.answer.content_length = int(value)
+                self._delimited = True
+        elif len(name) == _TRANSFER_ENCODING_BYTES and name.lower() == b"transfer-encoding":
             self._delimited = value.lower().endswith(b"chunked")
 
     def on_headers_complete(self) -> None:
