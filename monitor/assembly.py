@@ -64,17 +64,22 @@ def lease_owner(region: str) -> str:
     return f"{region}/{os.getpid()}/{secrets.token_hex(6)}"
 
 
-# A worker does several times as much; what is left over keeps the clocks of the others honest.
-PROBES_A_SECOND_A_WORKER = 250
+# What a probe takes of a core, rounded up (docs/benchmarks.md): a handshake is most of it. A quarter of a core is enough
+# for a worker; what is left over keeps the probes that are due together from waiting for each other.
+PROBE_SECONDS, TLS_PROBE_SECONDS = 0.0002, 0.001
+BUSY_SHARE = 0.25
 FIXED = ("region", "data", "workers", "web", "store")
 
 
 def worker_count(settings: Settings) -> int:
-    """As many as the settings say. Else one a core, yet not more than their load needs: each takes some 20 MB."""
+    """As many as the settings say. Else one a core, yet not more than their load needs: each takes some 40 MB."""
     if settings.workers is not None:
         return settings.workers
-    probes_a_second = sum(1 / target.every.total_seconds() for target in settings.targets)
-    return max(1, min(usable_cores(), math.ceil(probes_a_second / PROBES_A_SECOND_A_WORKER)))
+    load = sum(
+        (TLS_PROBE_SECONDS if target.with_tls else PROBE_SECONDS) / target.every.total_seconds()
+        for target in settings.targets
+    )
+    return max(1, min(usable_cores(), math.ceil(round(load / BUSY_SHARE, 6))))
 
 
 def refuse_fixed_changes(old: Settings, new: Settings) -> None:

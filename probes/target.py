@@ -49,6 +49,7 @@ KIND_OF_SCHEME = {
     "ws": "websocket",
     "wss": "websocket",
 }
+TLS_SCHEMES = {"https", "tls", "dns+tls", "grpcs", "wss"}
 NEEDS_PORT = {"tcp": 5432, "grpc": 50051, "grpcs": 443}  # and one for an example
 Severity = Literal["critical", "error", "warning", "info"]
 LONGEST_TIMEOUT = timedelta(seconds=5)  # of a target that does not set its own
@@ -248,6 +249,11 @@ class Target(TargetOptions):
         every = self.every.total_seconds()
         soon = self.failing_every.total_seconds() if self.failing_every else max(1.0, every / 5)
         return soon if soon < every else math.inf
+
+    @property
+    def with_tls(self) -> bool:
+        """Whether a handshake is part of its probe."""
+        return self.starttls is not None or self.url.partition("://")[0].lower() in TLS_SCHEMES
 
     @property
     def graded(self) -> bool:

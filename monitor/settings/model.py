@@ -161,7 +161,8 @@ class Settings(BaseSettings):
         None,
         ge=1,
         le=64,
-        description="processes that probe. Default: one a core, but no more than one for every 250 probes a second",
+        description="processes that probe. Default: one a core, but no more than the load needs: one for every 1250 "
+        "probes a second, or 250 with TLS",
     )
     logs: LogOptions = LogOptions()
     secrets_dir: Path | None = Field(

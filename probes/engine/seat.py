@@ -12,7 +12,7 @@ from multiprocessing.context import SpawnProcess
 
 import structlog
 
-from probes.engine import worker
+from probes.engine import process as worker_process
 from probes.engine.inbox import Inbox
 from probes.engine.messages import LENGTH, Assign, Message, Probing, Results, Stop, Trouble, decode, encode
 from probes.engine.schedule import Job
@@ -124,7 +124,7 @@ class Seat:
         ours, theirs = socket.socketpair()
         arguments = (theirs, self._region, self._niceness, self.tally)
         process = multiprocessing.get_context("spawn").Process(
-            target=worker.main, args=arguments, name=self.name, daemon=True
+            target=worker_process.main, args=arguments, name=self.name, daemon=True
         )
         try:
             with theirs:

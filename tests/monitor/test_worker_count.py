@@ -33,15 +33,23 @@ def test_the_limit_of_a_container_counts(tmp_path: Path, text: str, cores: int) 
 
 
 @pytest.mark.parametrize(
-    ("targets", "every", "workers"),
-    [(1, "10s", 1), (250, "1s", 1), (251, "1s", 2), (1000, "1s", 4), (1000, "100ms", 8)],
+    ("scheme", "targets", "every", "workers"),
+    [
+        ("http", 1, "10s", 1),
+        ("http", 1000, "1s", 1),
+        ("http", 1251, "1s", 2),
+        ("https", 250, "1s", 1),
+        ("https", 251, "1s", 2),
+        ("https", 1000, "1s", 4),
+        ("https", 1000, "100ms", 8),
+    ],
 )
 def test_workers_follow_the_load_up_to_the_cores(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, targets: int, every: str, workers: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str, targets: int, every: str, workers: int
 ) -> None:
     monkeypatch.setattr(assembly, "usable_cores", lambda: 8)
     listed = tmp_path / "urls"
-    listed.write_text("".join(f"http://127.0.0.1/{number}\n" for number in range(targets)))
+    listed.write_text("".join(f"{scheme}://127.0.0.1/{number}\n" for number in range(targets)))
     settings = settings_of_target_list(listed, every=every, environ={})
     assert assembly.worker_count(settings) == workers
     given = settings_of_target_list(listed, every=every, environ={"MONITOR_WORKERS": "3"})
