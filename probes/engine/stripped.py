@@ -34,9 +34,7 @@ class StrippedResults:
         model = self._model_of.get(key)
         if model is None:
             model = self._model_of[key] = len(self._models)
-            self._models.append(
-                replace(result, phases=(), address=None, addresses=(), tls=None, http=None, dns=None, stripped=True)
-            )
+            self._models.append(_model(result))
         self._records += _RECORD.pack(
             model,
             result.started_at.timestamp(),
@@ -71,3 +69,16 @@ class StrippedResults:
                 suspect=bool(flags & _SUSPECT),
                 reprobe=bool(flags & _REPROBE),
             )
+
+
+def _model(result: ProbeResult) -> ProbeResult:
+    """None of its facts: those of its successors would not be they."""
+    return ProbeResult(
+        target=result.target,
+        region=result.region,
+        kind=result.kind,
+        started_at=result.started_at,
+        monotonic_seconds=result.monotonic_seconds,
+        duration_seconds=result.duration_seconds,
+        stripped=True,
+    )
