@@ -97,6 +97,7 @@ async def _answer(prepared: Prepared, exchange: Exchange, deadline: float) -> An
         exchange.http = _facts(answer, redirects)
         note_redirect(exchange, redirects, request.url, told)
         note_request(exchange, request.method, request.url, request.headers, told)
+        exchange.keep = None  # what is kept is the connection of the first request
         answer = await _follow(prepared, request, exchange)
         note_answer(exchange, answer, told)
     read = unpacked(answer, target.max_body_bytes)
@@ -138,7 +139,7 @@ def _seconds_of_date(value: bytes) -> float | None:
     """Unix time; None for what is no date."""
     try:
         date = parsedate_to_datetime(value.decode("latin-1"))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
 

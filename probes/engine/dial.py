@@ -63,6 +63,7 @@ async def dial(
             exchange.note("connected", address.__str__)
             return connected
         exchange.note("not connected", refusals[-1].failure.detail)
+        exchange.user_timed = True  # nobody stamps a refusal
     raise most_telling(refusals)
 
 
@@ -102,6 +103,7 @@ async def _connect(address: Address, seconds: float | None, exchange: Exchange) 
         if error:
             raise OSError(error, os.strerror(error))
         took_seconds = handshake_seconds(sock)
+        exchange.user_timed |= took_seconds is None
         exchange.enter(None, None if took_seconds is None else min(before + took_seconds, time.monotonic()))
     except BaseException:
         if watched is not None:

@@ -55,6 +55,7 @@ class Exchange:
     session: TlsSession | None = None
     sessions: tuple[TlsSession, ...] = ()
     clock: Clock | None = None
+    user_timed: bool = False  # some moment between the phases, or in one, is by this process's own clock after all
     held_up_seconds: float = 0.0  # the longest that this process is known to have been kept from its work
     http: HttpFacts | None = None
     dns: DnsFacts | None = None
@@ -84,6 +85,7 @@ class Exchange:
         """What was measured led to nothing; what comes is all that counts."""
         self.phases.clear()
         self.stage = None
+        self.session, self.sessions = None, ()
 
     def of_one_address(self, pinned: Pinned) -> Exchange:
         """A record of its own for one of the addresses of the name that was resolved in this one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import asyncio
 from dataclasses import dataclass
 
 from probes.engine.exchange import Exchange
@@ -10,14 +10,13 @@ from probes.engine.stream import Stream
 from probes.engine.wire import Wire
 
 LONGEST_IDLE_SECONDS = 3600.0
-SWEEP_EVERY_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
     stream: Stream
     wire: Wire
-    until: float  # on the monotonic clock
+    end: asyncio.TimerHandle  # closes it when nobody comes back
 
 
 class KeptStreams:
@@ -25,7 +24,6 @@ class KeptStreams:
 
     def __init__(self) -> None:
         self._kept: dict[str, _Kept] = {}
-        self._swept = time.monotonic()
 
     def take(self, name: str, wire: Wire, exchange: Exchange) -> Stream | None:
         """The target's open connection, now of this exchange; None when there is none, it was closed meanwhile, or the
@@ -33,6 +31,7 @@ class KeptStreams:
         kept = self._kept.pop(name, None)
         if kept is None:
             return None
+        kept.end.cancel()
         if kept.wire is wire and kept.stream.resume(exchange):
             return kept.stream
         kept.stream.close()
@@ -40,20 +39,16 @@ class KeptStreams:
 
     def keep(self, name: str, wire: Wire, stream: Stream, seconds: float) -> None:
         """Until it is taken, or so long: a target may be gone by then."""
-        now = time.monotonic()
-        before = self._kept.pop(name, None)
-        if before is not None:
-            before.stream.close()
-        self._kept[name] = _Kept(stream, wire, now + min(seconds, LONGEST_IDLE_SECONDS))
-        if now - self._swept > SWEEP_EVERY_SECONDS:
-            self._sweep(now)
+        self._drop(name)
+        end = asyncio.get_running_loop().call_later(min(seconds, LONGEST_IDLE_SECONDS), self._drop, name)
+        self._kept[name] = _Kept(stream, wire, end)
 
     def close(self) -> None:
-        for kept in self._kept.values():
-            kept.stream.close()
-        self._kept.clear()
+        for name in tuple(self._kept):
+            self._drop(name)
 
-    def _sweep(self, now: float) -> None:
-        self._swept = now
-        for name in [name for name, kept in self._kept.items() if kept.until < now]:
-            self._kept.pop(name).stream.close()
+    def _drop(self, name: str) -> None:
+        kept = self._kept.pop(name, None)
+        if kept is not None:
+            kept.end.cancel()
+            kept.stream.close()

@@ -123,7 +123,7 @@ async def _measure(
         lag.end()
     now = time.monotonic()
     duration_seconds, kernel = _duration(exchange, begun, now)
-    if not kernel:  # what the kernel's stamps say is free of it
+    if not kernel or exchange.user_timed:  # what the kernel's stamps say is free of it
         exchange.held_up(lag.longest_since(begun, now))
     return ProbeResult(
         target=target.name,

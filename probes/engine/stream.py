@@ -14,7 +14,7 @@ from probes.engine.failures import Unanswered, of_os_error, of_tls_error
 from probes.engine.resolve import Resolver
 from probes.engine.tls_layer import READ_BYTES, TlsLayer, tls_layer
 from probes.engine.tls_session import session_of
-from probes.result import Clock, FailureReason, Phase
+from probes.result import Clock, FailureReason, Phase, TlsSession
 
 # A stamp is that of the last packet that a read touched. While the first byte is waited for, less is read at a time.
 FIRST_READ_BYTES = 4096
@@ -29,7 +29,17 @@ class Stream:
     the kernel; else when they were read.
     """
 
-    __slots__ = ("_arrivals", "_connected", "_exchange", "_sock", "_tls", "_watch", "arrived", "arrived_whole")
+    __slots__ = (
+        "_arrivals",
+        "_connected",
+        "_exchange",
+        "_session",
+        "_sock",
+        "_tls",
+        "_watch",
+        "arrived",
+        "arrived_whole",
+    )
 
     def __init__(self, connected: Connected, exchange: Exchange) -> None:
         self.arrived = self.arrived_whole = 0.0
@@ -37,6 +47,7 @@ class Stream:
         self._sock, self._watch, stamped = connected
         self._exchange = exchange
         self._tls: TlsLayer | None = None
+        self._session: TlsSession | None = None
         self._arrivals = Arrivals() if stamped else None
         if exchange.clock is not Clock.USER:  # of one probe's connections each must have stamps
             exchange.clock = Clock.KERNEL if stamped else Clock.USER
@@ -53,6 +64,8 @@ class Stream:
             except ssl.SSLError as error:
                 raise of_tls_error(error) from None
             data = self._tls.to_send()
+        if self.arrived_whole > self._exchange.stage_since:
+            self._exchange.user_timed = True  # from what was heard in this phase to what is said now is our own time
         await self._send_raw(data)
 
     async def receive(self) -> bytes:
@@ -103,6 +116,8 @@ class Stream:
     def resume(self, exchange: Exchange) -> bool:
         """Go on with another probe; false when the other side has closed the connection, or said what nobody asked."""
         try:
+            if self._tls is not None and (self._tls.read() or self._tls.ended):
+                return False  # it came along with the last answer
             self._sock.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
             pass
@@ -111,9 +126,10 @@ class Stream:
         else:
             return False
         before, self._exchange = self._exchange, exchange
+        self.arrived = self.arrived_whole = 0.0
         exchange.address = before.address
-        if before.session is not None:
-            exchange.saw_session(before.session)
+        if self._session is not None:
+            exchange.saw_session(self._session)
         if self._arrivals is not None:
             self._arrivals = Arrivals()
         exchange.clock = Clock.KERNEL if self._arrivals is not None else Clock.USER
@@ -131,6 +147,7 @@ class Stream:
     def _saw(self, tls: TlsLayer, *, verified: bool) -> None:
         session = session_of(tls.ssl_object, verified=verified)
         if session is not None:
+            self._session = session
             self._exchange.saw_session(session)
 
     async def _send_raw(self, data: bytes) -> None:
@@ -139,6 +156,7 @@ class Stream:
             sent = self._send_some(data)
             self._exchange.held_up(time.monotonic() - before)
             while sent < len(data):
+                self._exchange.user_timed = True  # nobody stamps when there is room again
                 await self._watch.writable()
                 sent += self._send_some(memoryview(data)[sent:])
         except OSError as error:
@@ -191,8 +209,10 @@ class Stream:
         arrived = arrivals.at(ancillary, now)
         if arrived is not None:
             return arrived
-        if data:  # the end of a stream carries no stamp
+        if data:
             self._exchange.clock = Clock.USER
+        else:  # the end of a stream carries no stamp
+            self._exchange.user_timed = True
         return now
 
 

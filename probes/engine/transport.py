@@ -22,6 +22,9 @@ NO_DEADLINE_SECONDS = 3600.0
 ALPN = ("http/1.1",)
 ALPN_WITH_HTTP2 = ("h2", *ALPN)
 
+# What may be asked again when a kept connection broke before the answer (RFC 9110, 9.2.2).
+IDEMPOTENT = {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"}
+
 _kept = KeptStreams()
 
 
@@ -33,6 +36,8 @@ async def fetch(wire: Wire, exchange: Exchange, deadline: float, resolver: Resol
     """
     if wire.proxy is not None:
         exchange.keep = None
+    if wire.method not in IDEMPOTENT:
+        exchange.keep = None  # it could not be asked anew
     if exchange.keep is not None:
         kept = _kept.take(exchange.keep[0], wire, exchange)
         if kept is not None:

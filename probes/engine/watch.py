@@ -62,7 +62,7 @@ class _EpollWatch:
         self.may_read = self._ended
 
     def close(self) -> None:
-        self._poller.forget(self._descriptor)
+        self._poller.forget(self._descriptor, self)
 
     def happened(self, events: int) -> None:
         """An edge: something that is so now, and is not told again."""
@@ -96,9 +96,10 @@ class _Poller:
         self._watches[descriptor] = watch
         self._epoll.register(descriptor, _WATCHED)
 
-    def forget(self, descriptor: int) -> None:
-        """The kernel forgets it when it is closed."""
-        self._watches.pop(descriptor, None)
+    def forget(self, descriptor: int, watch: _EpollWatch) -> None:
+        """The kernel forgets it when it is closed; the number may be another socket's by now."""
+        if self._watches.get(descriptor) is watch:
+            del self._watches[descriptor]
 
     def _dispatch(self) -> None:
         # Nothing is opened or closed in here: what it wakes up runs later. So each descriptor is still the one it was.

@@ -263,3 +263,17 @@ async def test_a_redirect_to_nowhere_is_never_taken_for_a_fault_of_ours(location
 
     with Misbehaving(redirect) as server:
         assert reason(await probe(server.url)) is failure
+
+
+@pytest.mark.parametrize(
+    "date", ["Mon, 99999999999 Jan 2024 00:00:00 GMT", "Mon, 01 Jan 2024 00:00:00 +99999999999999999"]
+)
+async def test_a_date_that_is_none_does_not_hide_a_failure(date: str) -> None:
+    async def answer(peer: Peer) -> None:
+        await peer.send(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\nLast-Modified: %b\r\n\r\n" % date.encode())
+
+    with Misbehaving(answer) as server:
+        result = await probe(server.url)
+    assert reason(result) is FailureReason.STATUS
+    assert result.http is not None
+    assert result.http.last_modified_seconds is None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+import ssl
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import pytest
@@ -159,12 +161,85 @@ async def test_another_address_under_the_same_name_is_another_connection() -> No
         transport._kept.close()
 
 
-async def test_what_nobody_comes_back_for_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport._kept, "_swept", -1e9)
+async def test_what_nobody_comes_back_for_is_closed() -> None:
     with Misbehaving(answer_all) as server:
-        gone = target(server.url, reuse=True, name="gone", every="100ms", timeout="100ms")
-        await probes(gone, 1)
-        kept = transport._kept._kept["gone"]
-        transport._kept._sweep(kept.until + 1)
-        assert "gone" not in transport._kept._kept
+        await probes(target(server.url, reuse=True, name="gone", every="100ms", timeout="100ms"), 1)
+
+        async def closed() -> bool:
+            return not transport._kept._kept
+
+        await auntil(closed, seconds=20, what="the end of what is kept")
+
+
+async def test_what_must_not_be_asked_twice_has_a_connection_of_its_own() -> None:
+    """One that breaks after the request was read must not lead to a second order."""
+
+    async def swallow(peer: Peer) -> None:
+        await peer.send(ANSWER)
+
+    with Misbehaving(swallow) as server:
+        results = await probes(target(server.url, reuse=True, method="POST", body="order"), 3)
+        assert all(result.ok for result in results)
+        assert len(server.requests) == server.connections == 3
+        assert not transport._kept._kept
+
+
+async def test_the_first_connection_is_kept_though_its_answer_leads_elsewhere(nginx: Nginx) -> None:
+    before, after = await probes(target(f"{nginx.http_url}/moved", reuse=True, expect={"status": [404, 200]}), 2)
+    assert before.http is not None
+    assert before.http.redirects == 1
+    assert "t" in transport._kept._kept
+    assert after.http == before.http
+    transport._kept.close()
+
+
+class SpeaksTls:
+    """A TLS server of one connection at a time, that answers each request with these records, in one packet."""
+
+    def __init__(self, nginx: Nginx, *records: bytes) -> None:
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(nginx.folder / "server.pem", nginx.folder / "server.key")
+        self._records = records
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"https://127.0.0.1:{self._listening.getsockname()[1]}/"
+        self.connections = 0
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._listening.accept()
+                self.connections += 1
+                with connection, suppress(OSError):
+                    self._talk(connection)
+
+    def _talk(self, connection: socket.socket) -> None:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = self._context.wrap_bio(incoming, outgoing, server_side=True)
+        step: Callable[[], object] = tls.do_handshake
+        while data := connection.recv(65536):
+            incoming.write(data)
+            with suppress(ssl.SSLWantReadError):
+                step()
+                step = lambda: tls.read(65536)  # noqa: E731
+                step()
+                for record in self._records:
+                    tls.write(record)
+            connection.sendall(outgoing.read())
+
+    def __enter__(self) -> SpeaksTls:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        self._thread.join(10)
+
+
+async def test_a_second_answer_in_the_tls_layer_is_not_taken_for_the_next_probes(nginx: Nginx) -> None:
+    with SpeaksTls(nginx, ANSWER, OK + b"Content-Length: 5\r\n\r\nstale") as server:
+        asked = target(server.url, reuse=True, tls={"ca_file": nginx.ca_file}, expect={"body": {"regex": "^ok$"}})
+        assert [result.ok for result in await probes(asked, 3)] == [True] * 3
+        assert server.connections == 3
         transport._kept.close()

@@ -30,22 +30,22 @@ ANSWER = OK + b"Content-Length: 2\r\n\r\nok"
 
 
 @contextmanager
-def held_back(go: threading.Event) -> Iterator[Misbehaving]:
+def held_back(go: threading.Event, wire: bytes) -> Iterator[Misbehaving]:
     """A server that answers at once when it is let."""
 
     async def answer(peer: Peer) -> None:
         await asyncio.to_thread(go.wait, 30)
-        await peer.send(ANSWER)
+        await peer.send(wire)
 
     with Misbehaving(answer) as server:
         yield server
         go.set()
 
 
-async def probed_while_standing_still(**options: object) -> ProbeResult:
+async def probed_while_standing_still(wire: bytes = ANSWER, **options: object) -> ProbeResult:
     """The answer comes while this process does something else than look at it."""
     go = threading.Event()
-    with held_back(go) as server:
+    with held_back(go, wire) as server:
         asked_of = target(server.url, **options)
         probing = asyncio.create_task(load("http")(asked_of, CONTEXT))
 
@@ -68,6 +68,12 @@ async def test_the_kernels_stamp_is_free_of_our_own_delay() -> None:
     # The server answers some time after it was let, which is in the standstill: by no means at its end.
     assert phases[Phase.PROCESSING] <= apart + STOOD_STILL_SECONDS / 2
     assert result.duration_seconds == pytest.approx(sum(phases.values()))
+
+
+async def test_the_end_of_an_answer_that_ends_with_the_connection_has_no_stamp() -> None:
+    result = await probed_while_standing_still(OK + b"\r\nok")
+    assert result.ok
+    assert result.suspect
 
 
 async def test_without_stamps_a_sample_taken_meanwhile_is_suspect(monkeypatch: pytest.MonkeyPatch) -> None:

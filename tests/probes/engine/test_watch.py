@@ -135,3 +135,15 @@ def test_a_poller_goes_with_its_loop() -> None:
     del loop
     gc.collect()
     assert gone() is None
+
+
+async def test_to_close_twice_takes_nothing_from_who_has_the_number_now() -> None:
+    one, other = socket.socketpair()
+    with one, other:
+        first = _EpollWatch(one)
+        poller = watch_module._poller()
+        second = _EpollWatch.__new__(_EpollWatch)
+        poller._watches[one.fileno()] = second  # the number, given out again
+        first.close()
+        assert poller._watches == {one.fileno(): second}
+        poller._watches.clear()
