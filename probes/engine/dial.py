@@ -10,7 +10,7 @@ import time
 from contextlib import nullcontext
 from typing import NamedTuple
 
-from probes.engine.arrivals import ask_for_stamps, handshake_seconds
+from probes.engine.arrivals import Arrivals, ask_for_stamps, handshake_seconds
 from probes.engine.exchange import Exchange, listed
 from probes.engine.failures import Unanswered, of_os_error
 from probes.engine.lag import loop_lag
@@ -27,11 +27,11 @@ _NON_BLOCKING = getattr(socket, "SOCK_NONBLOCK", 0)
 
 
 class Connected(NamedTuple):
-    """A non-blocking socket, its watch, and whether the kernel stamps what it receives."""
+    """A non-blocking socket, its watch, and the kernel's stamps of what it receives, if there are any."""
 
     sock: socket.socket
     watch: Watch
-    stamped: bool
+    arrivals: Arrivals | None
 
     def close(self) -> None:
         self.watch.close()
@@ -92,7 +92,7 @@ async def _connect(address: Address, seconds: float | None, exchange: Exchange) 
         if not _NON_BLOCKING:
             sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        stamped = ask_for_stamps(sock)
+        arrivals = Arrivals() if ask_for_stamps(sock) else None  # a server may speak as soon as it is connected
         before = time.monotonic()
         error = sock.connect_ex(address.sockaddr)
         watched = watch(sock)
@@ -110,7 +110,7 @@ async def _connect(address: Address, seconds: float | None, exchange: Exchange) 
             watched.close()
         sock.close()
         raise
-    return Connected(sock, watched, stamped)
+    return Connected(sock, watched, arrivals)
 
 
 def most_telling(refusals: list[Unanswered]) -> Unanswered:

@@ -119,7 +119,7 @@ def _refused(proxy: Proxy, answer: Answer) -> Unanswered:
         told = "does not take the credentials" if proxy.authorization else "asks for credentials"
     else:
         told = "does not connect to the service"
-    return Unanswered(FailureReason.PROXY, f"the proxy {proxy} {told}: status {status}")
+    return Unanswered(FailureReason.PROXY, f"the proxy {proxy} {told} (status {status})")
 
 
 class Tunnel(Stream):
@@ -128,7 +128,7 @@ class Tunnel(Stream):
     __slots__ = ("_outer",)
 
     def __init__(self, outer: Stream, exchange: Exchange) -> None:
-        super().__init__(outer._connected._replace(stamped=False), exchange)
+        super().__init__(outer._connected._replace(arrivals=None), exchange)
         self._outer = outer
 
     async def _send_raw(self, data: bytes) -> None:

@@ -133,23 +133,23 @@ class Schedule:
                     starts.append(Start(entry.job, at, max(0.0, now - at), reprobe=True))
         return starts
 
-    def finished(self, key: str, now: float, *, failed: bool = False) -> list[Start]:
-        """This job is done; what waited for that is to be started now."""
+    def finished(self, key: str, now: float, *, failed_in_seconds: float | None = None) -> list[Start]:
+        """This job is done, and has failed in that time if one is given; what waited for it is to be started now."""
         kind = self._running.pop(key)
-        if failed:
-            self._plan_reprobe(key, now)
+        if failed_in_seconds is not None:
+            self._plan_reprobe(key, now, failed_in_seconds)
         if not self._waiting:
             return []
         waited = [key] if kind not in self._at_once else list(self._waiting)
         return [self._start(each, now) for each in waited if each in self._waiting and self._may_start(each)]
 
-    def _plan_reprobe(self, key: str, now: float) -> None:
-        """Unless it could still run when the job is due."""
+    def _plan_reprobe(self, key: str, now: float, takes_seconds: float) -> None:
+        """Unless it would still run when the job is due, taking as long as the last time."""
         entry = self._entries.get(key)
         if entry is None or key in self._waiting or not math.isfinite(entry.job.failing_every_seconds):
             return
         at = on_grid(now + entry.job.failing_every_seconds, self._grid_seconds)
-        if at + entry.job.target.timeout.total_seconds() <= entry.due:
+        if at + takes_seconds <= entry.due and at < entry.due:
             entry.reprobe_at = at
             heapq.heappush(self._heap, (at, key))
 

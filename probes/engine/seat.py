@@ -27,7 +27,7 @@ SETTLED_SECONDS = 60.0
 JOIN_SECONDS = 5.0
 # A worker says something every few seconds. One of which nothing is heard twice for so long hangs, and its targets are
 # not probed; twice, because all that it said may lie unread after this process itself stood still.
-SILENT_SECONDS = 30.0
+SILENT_SECONDS = 15.0
 
 
 class Seat:
@@ -50,6 +50,9 @@ class Seat:
         self._stop_seconds = 0.0
         self._life: asyncio.Task[None] | None = None
         self._sending = asyncio.Lock()
+        self._heard = time.monotonic()  # when the last worker was last heard of
+        self._gone = False  # there was one, and it has not been followed yet
+        self._missed = 0  # starts that never came while there was none
         self._counts = (0, 0)  # late, dropped: of the worker that sits here now
         self._counts_before = (0, 0)  # of those before it
 
@@ -59,7 +62,8 @@ class Seat:
 
     @property
     def late(self) -> int:
-        return self._counts[0] + self._counts_before[0]
+        """Starts that were late, or never came."""
+        return self._counts[0] + self._counts_before[0] + self._missed
 
     @property
     def dropped(self) -> int:
@@ -149,7 +153,8 @@ class Seat:
                 self._writer = None
             await asyncio.to_thread(_bury, process)
             self._process = None
-            self._counts_before, self._counts = (self.late, self.dropped), (0, 0)
+            self._counts_before, self._counts = (self.late - self._missed, self.dropped), (0, 0)
+            self._gone = True
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         """Until the worker closes its end or dies. Raises TimeoutError when nothing is heard of it for too long."""
@@ -158,12 +163,20 @@ class Seat:
                 (length,) = LENGTH.unpack(await _bytes(reader, LENGTH.size))
                 await self._hear(decode(await _bytes(reader, length)))
 
+    def _count_missed(self) -> None:
+        gone_seconds = time.monotonic() - self._heard
+        if self._gone:
+            self._missed += int(sum(gone_seconds / job.every_seconds for job in self._jobs))
+        self._gone = False
+
     async def _hear(self, message: Message) -> None:
+        if isinstance(message, Probing):
+            self._count_missed()
+            self.probing.set()
+        self._heard = time.monotonic()
         if isinstance(message, Results):
             self._counts = (message.late, message.dropped)
             await self._inbox.put(message.batch)
-        elif isinstance(message, Probing):
-            self.probing.set()
         elif isinstance(message, Trouble):
             log.error("trouble in a worker", worker=self.name, what=message.what, traceback=message.traceback)
 

@@ -44,13 +44,12 @@ class Stream:
     def __init__(self, connected: Connected, exchange: Exchange) -> None:
         self.arrived = self.arrived_whole = 0.0
         self._connected = connected
-        self._sock, self._watch, stamped = connected
+        self._sock, self._watch, self._arrivals = connected
         self._exchange = exchange
         self._tls: TlsLayer | None = None
         self._session: TlsSession | None = None
-        self._arrivals = Arrivals() if stamped else None
         if exchange.clock is not Clock.USER:  # of one probe's connections each must have stamps
-            exchange.clock = Clock.KERNEL if stamped else Clock.USER
+            exchange.clock = Clock.USER if self._arrivals is None else Clock.KERNEL
 
     @property
     def alpn(self) -> str | None:

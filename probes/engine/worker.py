@@ -159,7 +159,7 @@ class Worker(asyncio.Protocol):
         asyncio.get_running_loop().call_later(OVERRUNS_EVERY_SECONDS, self._end_overruns)
 
     async def _run(self, start: Start) -> None:
-        key = start.job.key
+        key, begun = start.job.key, time.monotonic()
         result = await self._result(start)
         # A failure of our own says nothing of the target, and is no reason to work more.
         failed = result.failure is not None and result.failure.reason is not FailureReason.INTERNAL
@@ -172,7 +172,7 @@ class Worker(asyncio.Protocol):
             self._failing.discard(key)
         now = time.monotonic()
         due = self._schedule.next_due()
-        waited = self._schedule.finished(key, now, failed=failed)
+        waited = self._schedule.finished(key, now, failed_in_seconds=now - begun if failed else None)
         if self._stopping is not None:
             return
         for each in waited:

@@ -116,6 +116,7 @@ async def test_a_worker_that_is_killed_is_replaced_and_its_targets_go_on(nginx: 
         killed, other = it.pool.pids()
         os.kill(killed, signal.SIGKILL)
         await eventually(lambda: it.pool.stats().restarts == 1 and it.pool.stats().alive == 2, "the restart")
+        assert it.pool.stats().late_probes > 0  # what was due meanwhile
         await it.more_of(names, it.count())
         assert killed not in it.pool.pids()
         assert other in it.pool.pids()

@@ -220,7 +220,7 @@ def test_a_failing_job_is_started_again_sooner_and_keeps_its_due_times() -> None
         for start in schedule.start_due(now):
             seen.append((now - due, start.reprobe))
             assert start.late_seconds == pytest.approx(0, abs=0.01)
-            schedule.finished(only.key, now, failed=now < due + 12)
+            schedule.finished(only.key, now, failed_in_seconds=0.01 if now < due + 12 else None)
         now = schedule.next_due() or 0.0
     regular = [at for at, again in seen if not again]
     assert regular == pytest.approx([0, 10, 20], abs=0.11)
@@ -229,11 +229,11 @@ def test_a_failing_job_is_started_again_sooner_and_keeps_its_due_times() -> None
     assert schedule.late == 0
 
 
-def test_a_reprobe_that_could_hold_up_what_is_due_is_left_out() -> None:
+def test_a_reprobe_that_would_hold_up_what_is_due_is_left_out() -> None:
     only = failing("a", 10.0, 2.0, timeout="5s")
     schedule, due = Schedule([only], NOW), on_grid(NOW + phase_seconds(failing("a", 10.0, 2.0)))
     schedule.start_due(due)
-    schedule.finished(only.key, due + 4.5, failed=True)
+    schedule.finished(only.key, due + 4.5, failed_in_seconds=4.5)
     assert schedule.next_due() == pytest.approx(due + 10)
 
 
@@ -241,7 +241,7 @@ def test_a_reload_keeps_what_is_to_be_probed_again() -> None:
     only, other = failing("a", 10.0, 2.0, timeout="1s"), job("b", 10.0)
     schedule, due = Schedule([only], NOW), on_grid(NOW + phase_seconds(failing("a", 10.0, 2.0)))
     schedule.start_due(due)
-    schedule.finished(only.key, due, failed=True)
+    schedule.finished(only.key, due, failed_in_seconds=0.01)
     schedule.replace([only, other], due + 1)
     starts = [start for start in schedule.start_due(due + 2.2) if start.job == only]
     assert [start.reprobe for start in starts] == [True]
@@ -259,3 +259,18 @@ def test_the_grid_is_as_coarse_as_makes_for_some_starts_at_a_time(count: int, ev
     assert due is not None
     assert due / grid == pytest.approx(round(due / grid))
     assert grid_seconds([]) == COARSEST_GRID_SECONDS
+
+
+@pytest.mark.parametrize(("every", "again"), [(4.0, 1.0), (2.0, 0.5), (10.0, 2.0)])
+def test_what_fails_at_once_is_probed_again_whatever_its_timeout(every: float, again: float) -> None:
+    asked = target("http://127.0.0.1/", name="a", every=f"{every:g}s", timeout=f"{every:g}s")
+    only = Job("http", asked, every, again)
+    schedule, now = Schedule([only], NOW), NOW
+    reprobes = 0
+    while now < NOW + 10 * every:
+        for start in schedule.start_due(now):
+            reprobes += start.reprobe
+            schedule.finished(only.key, now, failed_in_seconds=0.001)
+        now = schedule.next_due() or 0.0
+    assert reprobes >= 10 * (every / again - 2)
+    assert schedule.late == 0
