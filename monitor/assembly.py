@@ -64,8 +64,8 @@ def lease_owner(region: str) -> str:
     return f"{region}/{os.getpid()}/{secrets.token_hex(6)}"
 
 
-# What a probe takes of a core, rounded up (docs/benchmarks.md): a handshake is most of it. A quarter of a core is much
-# enough for a worker; what is left over keeps the probes that are due together from waiting for each other.
+# What a probe takes of a core, rounded up (docs/benchmarks.md): a handshake is most of it. A worker gets so
+# many that they take a quarter of a core: so those that are due together hardly wait for each other.
 PROBE_SECONDS, TLS_PROBE_SECONDS = 0.0002, 0.001
 BUSY_SHARE = 0.25
 FIXED = ("region", "data", "workers", "web", "store")

@@ -112,6 +112,7 @@ class Worker(asyncio.Protocol):
                 self.trouble(f"the {kind} probe cannot be loaded", error)
         self._schedule.replace(message.jobs, time.monotonic())
         self._claim(message)
+        self._failing.intersection_update(job.key for job in message.jobs)
         gc.unfreeze()
         gc.collect()
         gc.freeze()  # what is here stays: the collector need not look through it between probes
